@@ -1,0 +1,1 @@
+"""The typed job queue for Python that needs nothing but Postgres."""

@@ -1,0 +1,1 @@
+"""Touching the database: the only floor that does."""

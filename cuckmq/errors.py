@@ -1,0 +1,130 @@
+"""Every error cuckmq raises, in one family.
+
+::
+
+    CuckmqError
+     +- ConfigurationError (ValueError)    a setting or a call is wrong; nothing was done
+     |   +- DefinitionError                a job definition cannot work as written
+     |   |   +- DuplicateDefinition        its name is taken in this context
+     |   +- InvalidName                    a schema, channel, job or group name is not allowed
+     |   +- NoDatabase                     no database was named, and none could be started
+     +- SchemaError                        the database and this library do not fit
+     |   +- SchemaMissing                  the queue's schema was never migrated
+     |   +- SchemaOutdated                 the schema is older than this library
+     |   +- SchemaTooNew                   the schema is newer than this library
+     +- EnqueueError                       the job was refused; nothing was enqueued
+     |   +- InvalidPayload (ValueError)    the payload does not fit, or cannot be stored
+     |   +- DefinitionNotDeployed          the database does not know this definition
+     +- JobError                           about one job
+     |   +- JobNotFound (LookupError)      never enqueued, or purged since
+     |   +- JobFailed                      result() of a job that failed
+     |   +- JobCancelled                   result() of a job that was cancelled
+     |   +- ResultTimeout (TimeoutError)   result() did not come in time
+     |   +- InvalidResult                  what the work function returned cannot be stored
+     +- AttemptLost                        the queue gave this job to another worker
+     +- WorkerLost                         the queue took this worker for dead
+
+Each message says what to do. Errors of the driver are not wrapped: only those whose meaning the
+queue knows are translated.
+"""
+
+
+class CuckmqError(Exception):
+    """The root of the family: `except CuckmqError` catches all of ours and nothing else."""
+
+
+class ConfigurationError(CuckmqError, ValueError):
+    """A setting or an argument is wrong. It is said at once, and nothing was done."""
+
+
+class DefinitionError(ConfigurationError):
+    """A job definition cannot work as it is written."""
+
+
+class DuplicateDefinition(DefinitionError):
+    """Two definitions of one context bear the same name."""
+
+
+class InvalidName(ConfigurationError):
+    """A name is empty, too long, or holds characters that the queue does not allow."""
+
+
+class NoDatabase(ConfigurationError):
+    """No database was named, and no PostgreSQL was found to start."""
+
+
+class SchemaError(CuckmqError):
+    """The queue's schema in the database and this library do not fit together."""
+
+
+class SchemaMissing(SchemaError):
+    """The queue's schema is not there: it was never migrated."""
+
+
+class SchemaOutdated(SchemaError):
+    """The queue's schema is older than this library needs."""
+
+
+class SchemaTooNew(SchemaError):
+    """The queue's schema is newer than this library knows."""
+
+
+class EnqueueError(CuckmqError):
+    """The job was refused. Nothing was enqueued."""
+
+
+class InvalidPayload(EnqueueError, ValueError):
+    """The payload does not fit its definition, or holds what JSON in Postgres cannot keep."""
+
+
+class DefinitionNotDeployed(EnqueueError):
+    """The database does not know this definition: it was never deployed, or was undeployed."""
+
+
+class JobError(CuckmqError):
+    """Something about one job.
+
+    Attributes:
+        job_id: the job it is about.
+    """
+
+    def __init__(self, message: str, *, job_id: int) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
+class JobNotFound(JobError, LookupError):
+    """The job was never enqueued, or was finalized and purged since."""
+
+
+class JobFailed(JobError):
+    """The job whose result was asked for has failed.
+
+    Attributes:
+        job_id: the job.
+        reason: why, as a reason code (`error`, `stalled`, ...).
+    """
+
+    def __init__(self, message: str, *, job_id: int, reason: str) -> None:
+        super().__init__(message, job_id=job_id)
+        self.reason = reason
+
+
+class JobCancelled(JobError):
+    """The job whose result was asked for was cancelled."""
+
+
+class ResultTimeout(JobError, TimeoutError):
+    """The result did not come within the given time. The job itself goes on."""
+
+
+class InvalidResult(JobError):
+    """What a work function returned is not JSON, or not of the declared type."""
+
+
+class AttemptLost(CuckmqError):
+    """This attempt no longer owns its job: the queue gave the job to another worker."""
+
+
+class WorkerLost(CuckmqError):
+    """The queue took this worker for dead and gave its jobs to others."""
