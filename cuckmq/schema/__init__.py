@@ -1,0 +1,139 @@
+"""The queue in SQL: its tables as numbered versions, its verbs as one function a file.
+
+`versions/` holds what is done once, in order: tables, indexes, their changes. `functions/` holds the
+functions as they are now; they are written anew whenever they differ from what the database has.
+Together they are the one truth, from which `Context.migrate()`, `cuckmq migrate`, the alembic
+environment and a user's own migration all draw.
+
+How it can be applied twice, or by 25 sessions at once: every fragment is one statement that first
+takes a transaction-level lock, then looks whether its work is done already. So fragments may be run
+in one transaction or each in its own, in one session or in many, and a run that breaks off is
+continued by the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+from importlib import resources
+from typing import Final
+
+from cuckmq.names import check_schema_name
+
+__all__ = ["SCHEMA_VERSION", "functions_fingerprint", "generate_migration_sql", "render"]
+
+_FOLDER: Final = resources.files(__package__)
+
+
+@cache
+def _versions() -> tuple[tuple[int, str], ...]:
+    files = (_FOLDER / "versions").iterdir()
+    numbered = [(re.match(r"(\d+)_", file.name), file) for file in files]
+    return tuple(sorted((int(match[1]), file.read_text("utf-8")) for match, file in numbered if match))
+
+
+@cache
+def _functions() -> str:
+    files = sorted((_FOLDER / "functions").iterdir(), key=lambda file: file.name)
+    return "\n".join(file.read_text("utf-8") for file in files if file.name.endswith(".sql"))
+
+
+SCHEMA_VERSION: Final = _versions()[-1][0]
+"""The version of the tables that this library works with."""
+
+
+@cache
+def functions_fingerprint() -> str:
+    """A short name for the exact text of all functions, by which a database tells its own age."""
+    return hashlib.sha256(_functions().encode()).hexdigest()[:16]
+
+
+def render(template: str, schema: str) -> str:
+    """Put the schema's name into SQL: `{schema}` as an identifier, `{schema_name}` as bare text.
+
+    Plain replacement is safe here because a schema name has passed `check_schema_name`: there is
+    nothing in it to quote or to escape.
+    """
+    return template.replace("{schema}", f'"{schema}"').replace("{schema_name}", schema)
+
+
+def generate_migration_sql(schema: str = "_cuckmq", *, version: int = SCHEMA_VERSION) -> list[str]:
+    """Write the SQL that brings a database to a version of the queue's schema.
+
+    Each fragment is one statement and idempotent: run them in order, in one transaction or in
+    several, once or often, alone or beside others doing the same. What is there already stays.
+
+    Args:
+        schema: the schema to create and fill; nothing outside of it is touched.
+        version: how far to go; all the way unless an older library must go on working. The
+            functions come with the last version.
+
+    Returns:
+        The fragments, in the order in which to run them.
+
+    Raises:
+        InvalidName: the schema's name is not allowed.
+        ValueError: there is no such version.
+    """
+    check_schema_name(schema)
+    if not 1 <= version <= SCHEMA_VERSION:
+        raise ValueError(f"version {version} is not one of 1 to {SCHEMA_VERSION}")
+    steps = [_FOUNDATION]
+    steps += [_step(number, ddl) for number, ddl in _versions() if number <= version]
+    if version == SCHEMA_VERSION:
+        steps.append(_functions_step())
+    return [render(step, schema) for step in steps]
+
+
+_LOCK: Final = "perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('{schema_name}:migrate', 0));"
+
+_FOUNDATION: Final = f"""\
+do $cuckmq$
+begin
+    {_LOCK}
+    create schema if not exists {{schema}};
+    create table if not exists {{schema}}.schema_version (
+        version integer primary key,
+        functions_fingerprint text,
+        applied_at timestamptz not null default pg_catalog.now()
+    );
+end $cuckmq$
+"""
+
+
+def _step(number: int, ddl: str) -> str:
+    return f"""\
+do $cuckmq$
+begin
+    {_LOCK}
+    if exists (select from {{schema}}.schema_version v where v.version = {number}) then
+        return;
+    end if;
+
+{ddl}
+    insert into {{schema}}.schema_version (version) values ({number});
+end $cuckmq$
+"""
+
+
+def _functions_step() -> str:
+    fingerprint = functions_fingerprint()
+    return f"""\
+do $cuckmq$
+begin
+    {_LOCK}
+    -- Newer functions are left alone; equal ones need no work.
+    if exists (
+        select from {{schema}}.schema_version v
+        where v.version > {SCHEMA_VERSION} or v.functions_fingerprint = '{fingerprint}'
+    ) then
+        return;
+    end if;
+    perform pg_catalog.set_config('check_function_bodies', 'off', true);
+
+{_functions()}
+    update {{schema}}.schema_version v set functions_fingerprint = '{fingerprint}'
+    where v.version = {SCHEMA_VERSION};
+end $cuckmq$
+"""

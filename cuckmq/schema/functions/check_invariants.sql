@@ -1,0 +1,54 @@
+-- Tells what is wrong with the picture as a whole; no rows when all is well.
+--
+-- For tests and for `doctor`: it reads everything, in one snapshot, and locks nothing.
+create or replace function {schema}.check_invariants()
+returns table (problem text, job_id bigint, group_hash bigint)
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+    with place as (
+        select s.job_id, s.run_at, s.lane_id, s.group_hash, 'scheduled' as name
+        from {schema}.scheduled s where s.job_id is not null
+        union all
+        select r.job_id, r.run_at, r.lane_id, null, 'ready' from {schema}.ready r where r.job_id is not null
+        union all
+        select w.job_id, null, w.lane_id, w.group_hash, 'waiting' from {schema}.waiting w
+        union all
+        select r.job_id, null, null, r.group_hash, 'running' from {schema}.running r
+    )
+    select 'a live job has no place', j.id, null::bigint
+    from {schema}.job j where not exists (select from place p where p.job_id = j.id)
+    union all
+    select 'a live job has two places', p.job_id, null from place p group by p.job_id having count(*) > 1
+    union all
+    select 'an entry in ' || p.name || ' has no job', p.job_id, p.group_hash
+    from place p where not exists (select from {schema}.job j where j.id = p.job_id)
+    union all
+    select 'an entry in ' || p.name || ' does not fit its job', p.job_id, p.group_hash
+    from place p join {schema}.job j on j.id = p.job_id
+    where p.run_at <> j.run_at or p.lane_id <> j.lane_id
+        or p.group_hash is distinct from {schema}.group_hash(j.job_group)
+    union all
+    select 'a job is both live and finalized', j.id, null
+    from {schema}.job j join {schema}.finalized_job f on f.id = j.id
+    union all
+    select 'a running job has no worker', r.job_id, r.group_hash
+    from {schema}.running r where not exists (select from {schema}.worker w where w.id = r.worker_id)
+    union all
+    select 'a leased group has no worker', null, l.group_hash
+    from {schema}.group_lease l where not exists (select from {schema}.worker w where w.id = l.worker_id)
+    union all
+    select 'a grouped job runs without its worker holding the lease', r.job_id, r.group_hash
+    from {schema}.running r
+    where r.group_hash is not null and not exists (
+        select from {schema}.group_lease l where l.group_hash = r.group_hash and l.worker_id = r.worker_id)
+    union all
+    select 'a line has neither a turn nor a lease', null, w.group_hash
+    from (select distinct x.group_hash, x.lane_id from {schema}.waiting x) w
+    where not exists (select from {schema}.group_lease l where l.group_hash = w.group_hash)
+        and not exists (
+            select from {schema}.ready r where r.group_hash = w.group_hash and r.lane_id = w.lane_id)
+        and not exists (
+            select from {schema}.scheduled s
+            where s.group_hash = w.group_hash and s.lane_id = w.lane_id and s.job_id is null)
+$$;

@@ -1,0 +1,135 @@
+-- Takes up to p_limit entries that may run now, for this worker, and returns the jobs behind them.
+--
+-- What it promises: a job returned is `running` for this worker and nobody else, from the moment this
+-- commits; jobs of one group are never running for two workers. Lanes are walked by priority, then in
+-- no fixed order, so that no channel starves another; within a lane, by run_at.
+--
+-- Marks: p_marks tells, lane by lane, where the worker's earlier claims have come to. The walk starts
+-- there and not at the head of the index, where a snapshot held anywhere in the database lets dead
+-- entries pile up. What appears behind a mark is found by a claim without marks, which the worker
+-- sends now and then, and always when a claim came back short.
+--
+-- Groups: a turn is passed over while someone is at that group (its advisory lock is taken; the lock
+-- saves waiting, the lease decides). Turns hold their lock to the end of the transaction, so p_limit
+-- bounds what one claim asks of the server's lock table.
+--
+-- Suspects: a job that stalled before is claimed with nothing beside it, so that if it takes its
+-- worker down again, it takes no others with it.
+--
+-- Locks, in this order and never waiting: due entries, ready entries, groups (advisory), leases, lines;
+-- last the worker's own row, which proves that rescue() has not taken the worker for dead and keeps it
+-- from doing so before this commits. Gone, or locked by rescue() at this moment: CQ002, and nothing was
+-- claimed. (Waiting here could be a deadlock: rescue() locks the worker first and its jobs then.)
+create or replace function {schema}.claim(
+    p_worker_id bigint,
+    p_channel_ids integer[],
+    p_definition_ids integer[],
+    p_limit integer,
+    p_slice integer default 1,
+    p_marked_lane_ids integer[] default '{}',
+    p_marks timestamptz[] default '{}'
+) returns table (
+    job_id bigint, attempt integer, definition_id integer, lane_id integer, run_at timestamptz,
+    job_group text, group_hash bigint, is_suspect boolean, error_count integer, stall_count integer,
+    num_attempts integer, payload text
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+    v_lane_ids integer[];
+    v_marks timestamptz[];
+    v_promoted timestamptz;
+    v_job_ids bigint[];
+    v_group_hashes bigint[];
+    v_turns bigint[];
+    v_turn_lane_ids integer[];
+    v_is_suspect boolean := false;
+    v_slices record;
+begin
+    select array_agg(x.id), array_agg(x.mark) into v_lane_ids, v_marks
+    from (
+        select l.id, coalesce(m.mark, '-infinity') as mark
+        from {schema}.lane l
+        left join unnest(p_marked_lane_ids, p_marks) m(lane_id, mark) on m.lane_id = l.id
+        where p_channel_ids is null or l.channel_id = any(p_channel_ids)
+        order by l.priority desc, random()
+    ) x;
+
+    v_promoted := {schema}.promote(v_lane_ids, p_limit);
+
+    with taken as (
+        delete from {schema}.ready r where r.ctid = any(array(
+            select x.ctid from unnest(v_lane_ids) lane(id) cross join lateral (
+                select y.ctid, y.group_hash from {schema}.ready y
+                where y.lane_id = lane.id and y.is_suspect
+                    and (y.definition_id is null or y.definition_id = any(p_definition_ids))
+                order by y.run_at limit 1 for update skip locked
+            ) x
+            where x.group_hash is null or pg_try_advisory_xact_lock(x.group_hash)
+            limit 1))
+        returning r.lane_id, r.job_id, r.group_hash
+    )
+    select array_agg(t.job_id) filter (where t.job_id is not null),
+        array_agg(t.group_hash) filter (where t.job_id is null), array_agg(t.lane_id), count(*) > 0
+    into v_job_ids, v_turns, v_turn_lane_ids, v_is_suspect
+    from taken t;
+
+    if not v_is_suspect then
+        with taken as (
+            delete from {schema}.ready r where r.ctid = any(array(
+                select x.ctid from (
+                    select y.ctid, y.group_hash
+                    from unnest(v_lane_ids, v_marks) lane(id, mark) cross join lateral (
+                        select z.ctid, z.group_hash from {schema}.ready z
+                        where z.lane_id = lane.id and z.run_at >= least(lane.mark, v_promoted)
+                            and not z.is_suspect
+                            and (z.definition_id is null or z.definition_id = any(p_definition_ids))
+                        order by z.run_at limit p_limit for update skip locked
+                    ) y limit p_limit
+                ) x where x.group_hash is null or pg_try_advisory_xact_lock(x.group_hash)))
+            returning r.lane_id, r.run_at, r.job_id, r.group_hash
+        ), placed as (
+            select t.* from taken t order by array_position(v_lane_ids, t.lane_id), t.run_at, t.job_id
+        )
+        select array_agg(p.job_id) filter (where p.job_id is not null),
+            array_agg(p.group_hash) filter (where p.job_id is null),
+            array_agg(p.lane_id) filter (where p.job_id is null)
+        into v_job_ids, v_turns, v_turn_lane_ids
+        from placed p;
+    end if;
+
+    if v_turns is not null then
+        v_slices := {schema}.take_slices(p_worker_id, v_turns, v_turn_lane_ids, p_definition_ids,
+            case when v_is_suspect then 1
+                 else greatest(1, least(p_slice, p_limit / cardinality(v_turns))) end);
+        v_group_hashes := array_fill(null::bigint, array[coalesce(cardinality(v_job_ids), 0)])
+            || v_slices.group_hashes;
+        v_job_ids := v_job_ids || v_slices.job_ids;
+    end if;
+    if v_job_ids is null then
+        return;
+    end if;
+
+    return query
+    with claimed as materialized (
+        select u.place, u.group_hash, j.id, j.definition_id, j.lane_id, j.run_at, j.job_group,
+            j.error_count, j.stall_count, j.num_attempts, j.payload,
+            j.error_count + j.stall_count + 1 as attempt
+        from unnest(v_job_ids, v_group_hashes) with ordinality u(id, group_hash, place)
+        join {schema}.job j on j.id = u.id
+    ), started as (
+        insert into {schema}.running (job_id, worker_id, attempt, group_hash)
+        select c.id, p_worker_id, c.attempt, c.group_hash from claimed c
+    )
+    select c.id, c.attempt, c.definition_id, c.lane_id, c.run_at, c.job_group, c.group_hash, v_is_suspect,
+        c.error_count, c.stall_count, c.num_attempts, c.payload::text
+    from claimed c order by c.place;
+
+    perform 1 from {schema}.worker w where w.id = p_worker_id for key share skip locked;
+    if not found then
+        raise exception 'worker % was taken for dead', p_worker_id using errcode = 'CQ002';
+    end if;
+end $$;

@@ -1,0 +1,30 @@
+-- Moves jobs to history. Every job ends here, whoever ends it: settle(), rescue() or cancel().
+--
+-- The caller has already taken the job's entry away (that was the fence), so this cannot race with
+-- anyone but another holder of the job's own row. The arrays run in parallel. Locks and deletes `job`.
+create or replace function {schema}.finalize(
+    p_job_ids bigint[],
+    p_states text[],
+    p_reasons text[],
+    p_results text[],
+    p_attempts integer[],
+    p_claimed_ats timestamptz[],
+    p_worker_ids bigint[]
+) returns void
+language sql
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $$
+    with ended as (
+        delete from {schema}.job j where j.id = any(p_job_ids) returning j.*
+    )
+    insert into {schema}.finalized_job (
+        id, definition_id, lane_id, num_attempts, num_stalls, error_count, stall_count, attempt, worker_id,
+        run_at, created_at, claimed_at, state, reason, job_group, payload, result, errors)
+    select j.id, j.definition_id, j.lane_id, j.num_attempts, j.num_stalls, j.error_count, j.stall_count,
+        u.attempt, u.worker_id, j.run_at, j.created_at, u.claimed_at, u.state, u.reason, j.job_group,
+        j.payload, u.result::json, j.errors
+    from unnest(p_job_ids, p_states, p_reasons, p_results, p_attempts, p_claimed_ats, p_worker_ids)
+        u(job_id, state, reason, result, attempt, claimed_at, worker_id)
+    join ended j on j.id = u.job_id
+$$;

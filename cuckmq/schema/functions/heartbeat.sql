@@ -1,0 +1,23 @@
+-- A worker says that it lives, and asks after its attempts.
+--
+-- Returns whether the queue still counts it among the living (if not: stop everything, register anew),
+-- which of the given jobs are its own no longer, and of which a cancellation is asked.
+-- A beat that comes late is good as long as nobody has taken the worker for dead.
+-- Locks the worker's row for the length of the call.
+create or replace function {schema}.heartbeat(p_worker_id bigint, p_job_ids bigint[], p_attempts integer[])
+returns table (is_alive boolean, lost_job_ids bigint[], cancelled_job_ids bigint[])
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    update {schema}.worker w set heartbeat_at = clock_timestamp() where w.id = p_worker_id;
+    is_alive := found;
+    select
+        coalesce(array_agg(u.job_id) filter (where r.job_id is null), '{}'),
+        coalesce(array_agg(u.job_id) filter (where r.is_cancel_requested), '{}')
+    into lost_job_ids, cancelled_job_ids
+    from unnest(p_job_ids, p_attempts) u(job_id, attempt)
+    left join {schema}.running r
+        on r.job_id = u.job_id and r.attempt = u.attempt and r.worker_id = p_worker_id;
+    return next;
+end $$;

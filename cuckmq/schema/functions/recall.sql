@@ -1,0 +1,26 @@
+-- Puts back what a worker holds but does not know of, with no try counted.
+--
+-- A worker that lost its connection in the middle of an exchange cannot know whether its claim was
+-- made. Before it claims again it names the jobs it does have; all others of its own go back, and so
+-- do groups it holds a lease of without a job in hand. Called with no jobs by a worker that stops.
+-- Returns the jobs put back. Locks as settle() does.
+create or replace function {schema}.recall(p_worker_id bigint, p_kept_job_ids bigint[]) returns bigint[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_job_ids bigint[];
+begin
+    with unknown as (
+        delete from {schema}.running r
+        where r.worker_id = p_worker_id and not r.job_id = any(p_kept_job_ids)
+        returning r.job_id
+    )
+    select coalesce(array_agg(u.job_id), '{}') into v_job_ids from unknown u;
+    perform {schema}.put_back(v_job_ids);
+    perform {schema}.release_groups(p_worker_id, array(
+        select l.group_hash from {schema}.group_lease l
+        where l.worker_id = p_worker_id and not exists (
+            select from {schema}.running r where r.group_hash = l.group_hash)));
+    return v_job_ids;
+end $$;

@@ -1,0 +1,96 @@
+-- Finds workers that are dead, and groups held beyond their ceiling, and puts their jobs back.
+--
+-- A worker is dead when its lease has run out; or, if it held its lock (hold_worker), when that lock
+-- is gone and two beats were missed as well. The clock starts anew when the server does, since nobody
+-- could beat while it was down. Its row is deleted, which is final: what the worker still sends
+-- changes nothing, and its next beat tells it so.
+-- A group held longer than p_job_group_unlock_secs loses its lease and its running job, though its
+-- worker lives: the user's ceiling for jobs that never come back.
+--
+-- A job taken away has stalled. It goes back to where it stood, or fails as `stalled` when it has
+-- survived as many lost workers as it may.
+--
+-- One rescuer at a time, the others return at once. Locks: dead workers' rows (skipping one that is
+-- claiming at this moment), then running rows, then jobs, then groups: the same order as settle().
+create or replace function {schema}.rescue(
+    p_job_group_unlock_secs double precision default 10800,
+    p_beat_secs double precision default 2.5
+) returns table (job_id bigint, verdict text, worker_id bigint)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    v_dead bigint[];
+    v_overdue bigint[];
+    v_taken record;
+    v_lost bigint[];
+    v_groups bigint[];
+    v_suspects bigint[];
+begin
+    if not pg_try_advisory_xact_lock(hashtextextended('{schema_name}:rescue', 0)) then
+        return;
+    end if;
+
+    with silent as materialized (
+        select w.id, w.is_lock_held,
+            clock_timestamp() - greatest(w.heartbeat_at, pg_postmaster_start_time())
+                > w.lease_secs * interval '1 second' as is_expired
+        from {schema}.worker w
+        where clock_timestamp() - greatest(w.heartbeat_at, pg_postmaster_start_time())
+            > least(w.lease_secs, 2 * p_beat_secs) * interval '1 second'
+        order by w.id for update skip locked
+    )
+    select coalesce(array_agg(s.id), '{}') into v_dead from silent s
+    where s.is_expired
+        or case when s.is_lock_held then pg_try_advisory_xact_lock({schema}.worker_lock(s.id)) else false end;
+    v_overdue := array(
+        select l.group_hash from {schema}.group_lease l
+        where l.acquired_at < clock_timestamp() - p_job_group_unlock_secs * interval '1 second');
+    if v_dead = '{}' and v_overdue = '{}' then
+        return;
+    end if;
+    delete from {schema}.worker w where w.id = any(v_dead);
+
+    with taken as (
+        delete from {schema}.running r
+        where r.group_hash = any(v_overdue)
+            or not exists (select from {schema}.worker w where w.id = r.worker_id)
+        returning r.*
+    )
+    select array_agg(t.job_id) as job_ids, array_agg(t.attempt) as attempts,
+        array_agg(t.worker_id) as worker_ids, array_agg(t.claimed_at) as claimed_ats
+    into v_taken from taken t;
+
+    with stalled as (
+        update {schema}.job j set stall_count = j.stall_count + 1 where j.id = any(v_taken.job_ids)
+        returning j.id, j.job_group, j.stall_count, j.num_stalls
+    )
+    select array_agg(s.id) filter (where s.stall_count > s.num_stalls),
+        array_agg({schema}.group_hash(s.job_group)) filter (
+            where s.job_group is not null and {schema}.is_suspect(s.stall_count, s.num_stalls))
+    into v_lost, v_suspects from stalled s;
+
+    perform {schema}.put_back(array(
+        select u.g from unnest(v_taken.job_ids) u(g) except select u.g from unnest(v_lost) u(g)));
+    perform {schema}.finalize(
+        array_agg(u.job_id), array_agg('failed'::text), array_agg('stalled'::text), array_agg(null::text),
+        array_agg(u.attempt), array_agg(u.claimed_at), array_agg(u.worker_id))
+    from unnest(v_taken.job_ids, v_taken.attempts, v_taken.claimed_ats, v_taken.worker_ids)
+        u(job_id, attempt, claimed_at, worker_id)
+    where u.job_id = any(v_lost) having count(*) > 0;
+
+    v_groups := v_overdue || array(
+        select l.group_hash from {schema}.group_lease l
+        where not exists (select from {schema}.worker w where w.id = l.worker_id));
+    perform {schema}.release_groups(null, v_groups, (
+        select min(j.run_at) from {schema}.job j where j.id = any(v_taken.job_ids)), coalesce(v_suspects, '{}'));
+
+    perform {schema}.wake(c.id) from {schema}.channel c where c.id in (
+        select l.channel_id from {schema}.job j join {schema}.lane l on l.id = j.lane_id
+        where j.id = any(v_taken.job_ids));
+
+    return query
+    select u.job_id, case when u.job_id = any(v_lost) then 'failed' else 'queued' end, u.worker_id
+    from unnest(v_taken.job_ids, v_taken.worker_ids) u(job_id, worker_id);
+end $$;

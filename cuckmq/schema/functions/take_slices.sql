@@ -1,0 +1,63 @@
+-- Serves group turns that a claim has taken: wins the leases it can, and takes the first p_slice jobs
+-- of each line won. Part of claim(), which holds the advisory lock of every group given here.
+--
+-- Why these are separate statements: a turn whose group is leased is dropped, and the job it stood for
+-- is seen by whoever ends that lease, because the lease goes first and the look comes after (see
+-- release_groups). For the same reason the line is read only after the lease is won: with a snapshot
+-- taken before, a job that arrived together with the dropped turn of another would be overlooked.
+--
+-- A line that gives nothing (it holds only names this worker does not know, or a job that someone is
+-- cancelling at this moment) must not be tried again at once: its lease goes, and its turn is put off.
+create or replace function {schema}.take_slices(
+    p_worker_id bigint,
+    p_group_hashes bigint[],
+    p_lane_ids integer[],
+    p_definition_ids integer[],
+    p_slice integer,
+    out job_ids bigint[],
+    out group_hashes bigint[]
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $$
+declare
+    v_won bigint[];
+    v_empty bigint[];
+begin
+    with lease as (
+        insert into {schema}.group_lease (group_hash, worker_id)
+        select distinct u.group_hash, p_worker_id from unnest(p_group_hashes) u(group_hash) order by 1
+        on conflict do nothing returning group_hash
+    )
+    select array_agg(l.group_hash) into v_won from lease l;
+    if v_won is null then
+        return;
+    end if;
+
+    with line as (
+        delete from {schema}.waiting w where w.ctid = any(array(
+            select y.ctid from (
+                select distinct on (u.group_hash) u.group_hash, u.lane_id
+                from unnest(p_group_hashes, p_lane_ids) with ordinality u(group_hash, lane_id, place)
+                where u.group_hash = any(v_won) order by u.group_hash, u.place
+            ) turn cross join lateral (
+                select z.ctid from {schema}.waiting z
+                where z.group_hash = turn.group_hash and z.lane_id = turn.lane_id
+                    and z.definition_id = any(p_definition_ids)
+                order by z.job_id limit p_slice for update skip locked
+            ) y))
+        returning w.job_id, w.group_hash
+    )
+    select array_agg(l.job_id order by l.job_id), array_agg(l.group_hash order by l.job_id)
+    into job_ids, group_hashes from line l;
+
+    v_empty := array(
+        select u.g from unnest(v_won) u(g) except select u.g from unnest(group_hashes) u(g));
+    if v_empty <> '{}' then
+        delete from {schema}.group_lease l where l.group_hash = any(v_empty);
+        insert into {schema}.scheduled (lane_id, run_at, group_hash)
+        select s.lane_id, clock_timestamp() + interval '1 second', s.group_hash
+        from {schema}.standing_lanes(v_empty) s;
+    end if;
+end $$;

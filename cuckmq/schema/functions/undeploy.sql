@@ -1,0 +1,14 @@
+-- Takes a definition out of service: its schedule ends, and nothing more can be enqueued for it.
+--
+-- Jobs that are there already stay and are still run by workers that know the name. purge() forgets
+-- the definition once no job bears its name. Returns false when there was nothing to undeploy.
+create or replace function {schema}.undeploy(p_name text) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    delete from {schema}.schedule s where s.name = p_name;
+    update {schema}.job_definition d set undeployed_at = clock_timestamp()
+    where d.name = p_name and d.undeployed_at is null;
+    return found;
+end $$;

@@ -1,0 +1,192 @@
+-- A job's state is the table that holds its entry.
+--
+-- `job` is the letter, written once. Where it stands is told by one small row in one small table:
+-- `scheduled` (not yet), `ready` (may run), `waiting` (in its group's line) or `running` (claimed).
+-- At the end it moves to `finalized_job`. Functions alone move entries; constraints refuse what no
+-- function should have done; check_invariants() tells whether the picture as a whole is right.
+--
+-- `run_at` is one idea with two uses: a job runs from that moment on, and that moment is its place in
+-- line. It is on `job` as well, so that from the job every entry is found through an index.
+
+create table {schema}.channel (
+    id integer generated always as identity primary key,
+    name text not null unique check (name <> '' and length(name) <= 200)
+);
+
+-- A channel at one priority: what a claim walks along. Rows appear at deploy, or at the first enqueue
+-- that overrides channel or priority, and stay.
+create table {schema}.lane (
+    id integer generated always as identity primary key,
+    channel_id integer not null references {schema}.channel,
+    priority smallint not null,
+    unique (channel_id, priority)
+);
+
+-- Limits of 2147483647 mean: no limit. So no comparison needs a special case.
+create table {schema}.job_definition (
+    id integer generated always as identity primary key,
+    name text not null unique check (name <> '' and length(name) <= 200),
+    lane_id integer not null references {schema}.lane,
+    delay_secs double precision not null check (delay_secs >= 0 and delay_secs < 'infinity'),
+    num_attempts integer not null check (num_attempts >= 1),
+    num_stalls integer not null check (num_stalls >= 0),
+    deployed_at timestamptz not null default now(),
+    undeployed_at timestamptz
+);
+
+create table {schema}.schedule (
+    name text primary key,
+    definition_id integer not null references {schema}.job_definition,
+    repeat_secs double precision not null check (repeat_secs > 0 and repeat_secs < 'infinity'),
+    next_at timestamptz not null,
+    last_at timestamptz
+);
+
+create sequence {schema}.job_id_seq as bigint;
+
+create table {schema}.job (
+    id bigint primary key default nextval('{schema}.job_id_seq'),
+    definition_id integer not null,
+    lane_id integer not null,
+    num_attempts integer not null,
+    num_stalls integer not null,
+    error_count integer not null default 0,
+    stall_count integer not null default 0,
+    run_at timestamptz not null,
+    created_at timestamptz not null default clock_timestamp(),
+    job_group text check (job_group <> '' and length(job_group) <= 500),
+    payload json not null,
+    errors jsonb
+) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0,
+        autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05);
+alter sequence {schema}.job_id_seq owned by {schema}.job.id;
+
+-- Not before run_at. A row without a job is a group's turn that is put off.
+create table {schema}.scheduled (
+    lane_id integer not null,
+    definition_id integer,
+    run_at timestamptz not null,
+    job_id bigint,
+    group_hash bigint,
+    check (job_id is not null or group_hash is not null),
+    check ((job_id is null) = (definition_id is null))
+) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0,
+        autovacuum_analyze_scale_factor = 0.05);
+create index on {schema}.scheduled (lane_id, run_at);
+
+-- Something to do now: an ungrouped job, or a group's turn. A suspect has stalled before and is
+-- claimed alone.
+create table {schema}.ready (
+    lane_id integer not null,
+    definition_id integer,
+    run_at timestamptz not null,
+    job_id bigint,
+    group_hash bigint,
+    is_suspect boolean not null default false,
+    check ((job_id is null) <> (group_hash is null)),
+    check ((job_id is null) = (definition_id is null))
+) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0,
+        autovacuum_analyze_scale_factor = 0.05);
+create index on {schema}.ready (lane_id, run_at);
+create index on {schema}.ready (lane_id, run_at) where is_suspect;
+
+-- A job that stands in its group's line.
+create table {schema}.waiting (
+    group_hash bigint not null,
+    lane_id integer not null,
+    definition_id integer not null,
+    job_id bigint not null,
+    primary key (group_hash, lane_id, job_id)
+) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0,
+        autovacuum_analyze_scale_factor = 0.05);
+
+-- The group is being served by this worker. The primary key is the promise: never by two.
+create table {schema}.group_lease (
+    group_hash bigint primary key,
+    worker_id bigint not null,
+    acquired_at timestamptz not null default clock_timestamp()
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
+
+-- Claimed. This row is the fence: whoever cannot delete it no longer owns the job.
+create table {schema}.running (
+    job_id bigint primary key,
+    worker_id bigint not null,
+    attempt integer not null check (attempt >= 1),
+    group_hash bigint,
+    claimed_at timestamptz not null default clock_timestamp(),
+    is_cancel_requested boolean not null default false
+) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0,
+        autovacuum_analyze_scale_factor = 0.05);
+
+-- History: written once, deleted by age.
+create table {schema}.finalized_job (
+    id bigint primary key,
+    definition_id integer not null,
+    lane_id integer not null,
+    num_attempts integer not null,
+    num_stalls integer not null,
+    error_count integer not null,
+    stall_count integer not null,
+    attempt integer not null check (attempt >= 0),
+    worker_id bigint,
+    run_at timestamptz not null,
+    created_at timestamptz not null,
+    claimed_at timestamptz,
+    finalized_at timestamptz not null default clock_timestamp(),
+    state text not null check (state in ('succeeded', 'failed', 'cancelled')),
+    reason text,
+    job_group text,
+    payload json not null,
+    result json,
+    errors jsonb,
+    check ((state = 'failed') = (reason is not null)),
+    check (state = 'succeeded' or result is null)
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+create index on {schema}.finalized_job (finalized_at);
+
+-- One row per running incarnation of a worker; ids are never used again.
+create table {schema}.worker (
+    id bigint generated always as identity primary key,
+    name text not null,
+    host text not null,
+    pid integer not null,
+    version text not null,
+    concurrency integer not null,
+    channels text[],
+    started_at timestamptz not null default clock_timestamp(),
+    heartbeat_at timestamptz not null default clock_timestamp(),
+    lease_secs double precision not null check (lease_secs > 0),
+    is_lock_held boolean not null default false
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
+
+-- Each job with its state, whichever table holds its entry.
+create view {schema}.all_job as
+select
+    j.id, d.name as definition, c.name as channel, l.priority, j.job_group,
+    case
+        when r.job_id is not null then 'running'
+        when s.job_id is not null then 'scheduled'
+        else 'queued'
+    end as state,
+    null::text as reason,
+    coalesce(r.attempt, j.error_count + j.stall_count) as attempt,
+    j.error_count, j.stall_count, j.num_attempts, j.num_stalls,
+    j.created_at, j.run_at, r.claimed_at, null::timestamptz as finalized_at, r.worker_id,
+    coalesce(r.is_cancel_requested, false) as is_cancel_requested,
+    j.payload, null::json as result, j.errors
+from {schema}.job j
+join {schema}.job_definition d on d.id = j.definition_id
+join {schema}.lane l on l.id = j.lane_id
+join {schema}.channel c on c.id = l.channel_id
+left join {schema}.running r on r.job_id = j.id
+left join {schema}.scheduled s on s.lane_id = j.lane_id and s.run_at = j.run_at and s.job_id = j.id
+union all
+select
+    f.id, d.name, c.name, l.priority, f.job_group, f.state, f.reason, f.attempt,
+    f.error_count, f.stall_count, f.num_attempts, f.num_stalls,
+    f.created_at, f.run_at, f.claimed_at, f.finalized_at, f.worker_id,
+    false, f.payload, f.result, f.errors
+from {schema}.finalized_job f
+join {schema}.job_definition d on d.id = f.definition_id
+join {schema}.lane l on l.id = f.lane_id
+join {schema}.channel c on c.id = l.channel_id;
