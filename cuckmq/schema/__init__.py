@@ -30,7 +30,9 @@ _FOLDER: Final = resources.files(__package__)
 def _versions() -> tuple[tuple[int, str], ...]:
     files = (_FOLDER / "versions").iterdir()
     numbered = [(re.match(r"(\d+)_", file.name), file) for file in files]
-    return tuple(sorted((int(match[1]), file.read_text("utf-8")) for match, file in numbered if match))
+    return tuple(
+        sorted((int(match[1]), file.read_text("utf-8")) for match, file in numbered if match)
+    )
 
 
 @cache

@@ -3,9 +3,12 @@
 -- For tests and for `doctor`: it reads everything, in one snapshot, and locks nothing.
 create or replace function {schema}.check_invariants()
 returns table (problem text, job_id bigint, group_hash bigint)
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_column
+begin
+    return query
     with place as (
         select s.job_id, s.run_at, s.lane_id, s.group_hash, 'scheduled' as name
         from {schema}.scheduled s where s.job_id is not null
@@ -50,5 +53,5 @@ as $$
             select from {schema}.ready r where r.group_hash = w.group_hash and r.lane_id = w.lane_id)
         and not exists (
             select from {schema}.scheduled s
-            where s.group_hash = w.group_hash and s.lane_id = w.lane_id and s.job_id is null)
-$$;
+            where s.group_hash = w.group_hash and s.lane_id = w.lane_id and s.job_id is null);
+end $$;

@@ -11,10 +11,11 @@ create or replace function {schema}.finalize(
     p_claimed_ats timestamptz[],
     p_worker_ids bigint[]
 ) returns void
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $$
+begin
     with ended as (
         delete from {schema}.job j where j.id = any(p_job_ids) returning j.*
     )
@@ -26,5 +27,5 @@ as $$
         j.payload, u.result::json, j.errors
     from unnest(p_job_ids, p_states, p_reasons, p_results, p_attempts, p_claimed_ats, p_worker_ids)
         u(job_id, state, reason, result, attempt, claimed_at, worker_id)
-    join ended j on j.id = u.job_id
-$$;
+    join ended j on j.id = u.job_id;
+end $$;

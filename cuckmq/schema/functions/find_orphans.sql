@@ -5,10 +5,13 @@
 create or replace function {schema}.find_orphans(
     p_channel_ids integer[], p_definition_ids integer[], p_depth integer default 1000
 ) returns table (job_id bigint, definition text, channel text)
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $$
+#variable_conflict use_column
+begin
+    return query
     select o.job_id, d.name, c.name
     from {schema}.lane l
     join {schema}.channel c on c.id = l.channel_id
@@ -29,5 +32,5 @@ as $$
     ) o
     join {schema}.job_definition d on d.id = o.definition_id
     where (p_channel_ids is null or l.channel_id = any(p_channel_ids))
-        and not o.definition_id = any(p_definition_ids)
-$$;
+        and not o.definition_id = any(p_definition_ids);
+end $$;

@@ -4,10 +4,11 @@
 --
 -- A job that has stalled twice, or may stall no more, goes back as a suspect.
 create or replace function {schema}.put_back(p_job_ids bigint[]) returns void
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $$
+begin
     with back as (
         select j.id, j.lane_id, j.definition_id, j.run_at, {schema}.group_hash(j.job_group) as group_hash,
             {schema}.is_suspect(j.stall_count, j.num_stalls) as is_suspect
@@ -17,5 +18,5 @@ as $$
         select b.group_hash, b.lane_id, b.definition_id, b.id from back b where b.group_hash is not null
     )
     insert into {schema}.ready (lane_id, definition_id, run_at, job_id, is_suspect)
-    select b.lane_id, b.definition_id, b.run_at, b.id, b.is_suspect from back b where b.group_hash is null
-$$;
+    select b.lane_id, b.definition_id, b.run_at, b.id, b.is_suspect from back b where b.group_hash is null;
+end $$;

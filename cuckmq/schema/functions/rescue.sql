@@ -15,7 +15,7 @@
 create or replace function {schema}.rescue(
     p_job_group_unlock_secs double precision default 10800,
     p_beat_secs double precision default 2.5
-) returns table (job_id bigint, verdict text, worker_id bigint)
+) returns table (job_id bigint, verdict text, worker_id bigint, definition text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -91,6 +91,9 @@ begin
         where j.id = any(v_taken.job_ids));
 
     return query
-    select u.job_id, case when u.job_id = any(v_lost) then 'failed' else 'queued' end, u.worker_id
-    from unnest(v_taken.job_ids, v_taken.worker_ids) u(job_id, worker_id);
+    select u.job_id, case when f.id is null then 'queued' else 'failed' end, u.worker_id, d.name
+    from unnest(v_taken.job_ids, v_taken.worker_ids) u(job_id, worker_id)
+    left join {schema}.job j on j.id = u.job_id
+    left join {schema}.finalized_job f on f.id = u.job_id
+    join {schema}.job_definition d on d.id = coalesce(j.definition_id, f.definition_id);
 end $$;

@@ -11,11 +11,13 @@
 --   failed      an error record; fails for its reason whatever tries are left
 --   cancelled   an error record or null
 --   snoozed     runs again after its delay; no try is counted
---   released    goes back to where it stood; no try is counted
 --
 -- Returns a verdict for each outcome but a plain success: what became of the job (`failed`,
--- `cancelled`, `scheduled`, `queued`, `lost`); and `emptied` for a group with nobody left in line.
+-- `cancelled`, `scheduled`, `lost`); and `emptied` for a group with nobody left in line.
 -- Locks: the running rows, then the job rows, then groups as release_groups() says.
+--
+-- It is one statement because each array handed from one to the next costs as much as deleting a row;
+-- finalize() is the same ending for those who settle nothing (rescue, cancel).
 create or replace function {schema}.settle(
     p_worker_id bigint,
     p_job_ids bigint[],
@@ -31,66 +33,60 @@ set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $$
 #variable_conflict use_column
-declare
-    v_mine record;
-    v_exhausted bigint[] := '{}';
-    v_is_plain boolean;
 begin
     if p_job_ids <> '{}' then
-        v_is_plain := 'succeeded' = all(p_outcomes);
-        with fenced as (
-            delete from {schema}.running r
-            using unnest(p_job_ids, p_attempts, p_outcomes, p_reasons, p_details, p_delays_secs)
-                u(job_id, attempt, outcome, reason, detail, delay_secs)
-            where r.job_id = u.job_id and r.attempt = u.attempt and r.worker_id = p_worker_id
-            returning r.job_id, r.attempt, r.claimed_at, u.outcome, u.reason, u.detail, u.delay_secs
+        return query
+        with given as (
+            select * from unnest(p_job_ids, p_attempts, p_outcomes, p_reasons, p_details, p_delays_secs)
+                g(job_id, attempt, outcome, reason, detail, delay_secs)
+        ), mine as (
+            delete from {schema}.running r using given g
+            where r.job_id = g.job_id and r.attempt = g.attempt and r.worker_id = p_worker_id
+            returning g.*, r.claimed_at
+        ), ended as (
+            delete from {schema}.job j using mine m
+            where j.id = m.job_id and (
+                m.outcome in ('succeeded', 'failed', 'cancelled')
+                or (m.outcome = 'error' and j.error_count + 1 >= j.num_attempts))
+            returning j.*, m.attempt, m.outcome, m.reason, m.detail, m.claimed_at
+        ), filed as (
+            insert into {schema}.finalized_job (
+                id, definition_id, lane_id, num_attempts, num_stalls, error_count, stall_count, attempt,
+                worker_id, run_at, created_at, claimed_at, state, reason, job_group, payload, result, errors)
+            select e.id, e.definition_id, e.lane_id, e.num_attempts, e.num_stalls,
+                e.error_count + (e.outcome = 'error')::integer, e.stall_count, e.attempt,
+                p_worker_id, e.run_at, e.created_at, e.claimed_at,
+                case e.outcome when 'error' then 'failed' else e.outcome end,
+                case when e.outcome in ('error', 'failed') then coalesce(e.reason, 'error') end,
+                e.job_group, e.payload,
+                case e.outcome when 'succeeded' then e.detail end::json,
+                case when e.outcome = 'succeeded' or e.detail is null then e.errors
+                    else coalesce(e.errors, '[]') || e.detail::jsonb end
+            from ended e
+        ), later as (
+            update {schema}.job j
+            set error_count = j.error_count + (m.outcome = 'error')::integer,
+                errors = case m.outcome when 'error' then coalesce(j.errors, '[]') || m.detail::jsonb
+                    else j.errors end,
+                run_at = clock_timestamp() + greatest(m.delay_secs, 0) * interval '1 second'
+            from mine m
+            where j.id = m.job_id and (
+                m.outcome = 'snoozed' or (m.outcome = 'error' and j.error_count + 1 < j.num_attempts))
+            returning j.id, j.lane_id, j.definition_id, j.run_at, {schema}.group_hash(j.job_group) as group_hash
+        ), put_off as (
+            insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id, group_hash)
+            select l.lane_id, l.definition_id, l.run_at, l.id, l.group_hash from later l
         )
-        select array_agg(f.job_id) as job_ids, array_agg(f.attempt) as attempts,
-            array_agg(f.claimed_at) as claimed_ats, array_agg(f.outcome) as outcomes,
-            array_agg(f.reason) as reasons, array_agg(f.detail) as details,
-            array_agg(f.delay_secs) as delays_secs
-        into v_mine from fenced f;
-
-        if coalesce(cardinality(v_mine.job_ids), 0) < cardinality(p_job_ids) then
-            return query select u.g, 'lost' from unnest(p_job_ids) u(g)
-            where not u.g = any(coalesce(v_mine.job_ids, '{}'));
-        end if;
-
-        if not v_is_plain and v_mine.job_ids is not null then
-            v_exhausted := {schema}.record_errors(v_mine.job_ids, v_mine.outcomes, v_mine.details);
-            perform {schema}.postpone(array_agg(u.job_id), array_agg(u.delay_secs))
-            from unnest(v_mine.job_ids, v_mine.outcomes, v_mine.delays_secs) u(job_id, outcome, delay_secs)
-            where u.outcome = 'snoozed' or (u.outcome = 'error' and not u.job_id = any(v_exhausted))
-            having count(*) > 0;
-            perform {schema}.put_back(array_agg(u.job_id))
-            from unnest(v_mine.job_ids, v_mine.outcomes) u(job_id, outcome)
-            where u.outcome = 'released' having count(*) > 0;
-        end if;
-
-        perform {schema}.finalize(
-            array_agg(u.job_id),
-            array_agg(case u.outcome when 'error' then 'failed' else u.outcome end),
-            array_agg(case when u.outcome in ('error', 'failed') then coalesce(u.reason, 'error') end),
-            array_agg(case u.outcome when 'succeeded' then u.detail end),
-            array_agg(u.attempt), array_agg(u.claimed_at), array_agg(p_worker_id))
-        from unnest(v_mine.job_ids, v_mine.attempts, v_mine.claimed_ats, v_mine.outcomes, v_mine.reasons,
-            v_mine.details) u(job_id, attempt, claimed_at, outcome, reason, detail)
-        where u.outcome in ('succeeded', 'failed', 'cancelled')
-            or (u.outcome = 'error' and u.job_id = any(v_exhausted))
-        having count(*) > 0;
-
-        if not v_is_plain then
-            return query
-            select u.job_id, case
-                when u.outcome = 'released' then 'queued'
-                when u.outcome = 'snoozed' then 'scheduled'
-                when u.outcome <> 'error' then u.outcome
-                when u.job_id = any(v_exhausted) then 'failed'
-                else 'scheduled'
-            end
-            from unnest(v_mine.job_ids, v_mine.outcomes) u(job_id, outcome)
-            where u.outcome <> 'succeeded';
-        end if;
+        select g.job_id, case
+            when m.job_id is null then 'lost'
+            when l.id is not null then 'scheduled'
+            when m.outcome = 'error' then 'failed'
+            else m.outcome
+        end
+        from given g
+        left join mine m on m.job_id = g.job_id
+        left join later l on l.id = g.job_id
+        where m.job_id is null or m.outcome <> 'succeeded';
     end if;
 
     if p_group_hashes <> '{}' then

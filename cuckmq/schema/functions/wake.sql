@@ -3,6 +3,9 @@
 -- A hint and no more: workers look by themselves as well. It is sent when the transaction commits, and
 -- repeated hints of one transaction are sent once.
 create or replace function {schema}.wake(p_channel_id integer) returns void
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
-as $$ select pg_notify('cuckmq.{schema_name}', 'ready ' || p_channel_id) $$;
+as $$
+begin
+    perform pg_notify('cuckmq.{schema_name}', 'ready ' || p_channel_id);
+end $$;

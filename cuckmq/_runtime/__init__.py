@@ -1,0 +1,1 @@
+"""The machinery inside the daemons: one duty a module."""

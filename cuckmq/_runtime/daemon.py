@@ -1,0 +1,95 @@
+"""What worker and orchestrator have in common: how a daemon begins and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from abc import ABC, abstractmethod
+from types import TracebackType
+
+from typing_extensions import Self
+
+from cuckmq._runtime.signals import Scope, enter_scope, leave_scope
+
+
+class Daemon(ABC):
+    """Constructed it does nothing; started it works; stopped it has nothing left running.
+
+    `stop()` may be called before `start()`, and twice. A stopped daemon can be started again.
+    """
+
+    def __init__(self) -> None:
+        self._is_started = False
+        self._scope: Scope | None = None
+        self._life = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Begin to work. Returns when ready; raises what stands in the way. Twice is once."""
+        async with self._life:
+            if self._is_started:
+                return
+            try:
+                await self._open()
+            except BaseException:
+                await self._close(is_hasty=True)
+                raise
+            self._is_started = True
+
+    async def stop(self) -> None:
+        """Take on nothing more, finish what is in hand, and end."""
+        async with self._life:
+            if self._is_started:
+                await self._close(is_hasty=False)
+                self._is_started = False
+
+    async def run(self) -> None:
+        """Start, work until SIGTERM, SIGINT or cancellation, and stop.
+
+        The first signal lets the work in hand be finished, the second lets go of it at once.
+        """
+        async with self:
+            if self._scope is not None:
+                self._scope.listen([signal.SIGTERM, signal.SIGINT], by_force=True)
+            await asyncio.Event().wait()
+
+    def run_sync(self) -> None:
+        """Do what run() does, in an event loop of its own."""
+        asyncio.run(self.run())
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        self._scope = enter_scope(self)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        try:
+            await self.stop()
+        finally:
+            scope, self._scope = self._scope, None
+            is_absorbed = scope is not None and leave_scope(scope, self, error)
+        return is_absorbed
+
+    @property
+    def is_signalled(self) -> bool:
+        """Whether a signal has asked this daemon to end."""
+        return self._scope is not None and self._scope.num_signals > 0
+
+    @abstractmethod
+    async def _open(self) -> None: ...
+
+    @abstractmethod
+    async def _close(self, *, is_hasty: bool) -> None:
+        """End whatever was begun, also after an _open() that broke off."""
+
+    @abstractmethod
+    def stop_claiming(self) -> None:
+        """Take on nothing more; what is in hand goes on."""
+
+    @abstractmethod
+    def hasten(self) -> None:
+        """Let go of what is in hand: it goes back to the queue, and no try is counted."""

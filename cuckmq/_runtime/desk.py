@@ -1,0 +1,159 @@
+"""What a worker has in hand, between its dispatcher and its lanes.
+
+The dispatcher lays slices down (a job, or jobs of one group that follow each other), a lane takes one,
+runs it, and lays down how each job ended; the dispatcher takes those away. All of it happens on the
+worker's event loop; only `snapshot` is called from another thread, the heart's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cuckmq.attempt import Attempt
+from cuckmq.outcome import Outcome
+from cuckmq.protocol.exchange import Row
+
+
+class Ended(NamedTuple):
+    """An attempt that came to its end.
+
+    Attributes:
+        attempt: which.
+        outcome: what to tell the queue; None when there is nothing to tell, since the attempt was
+            lost, or has settled itself in its own transaction.
+        duration_secs: how long it ran.
+        error: what went wrong, if anything.
+    """
+
+    attempt: Attempt
+    outcome: Outcome | None
+    duration_secs: float
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class Running:
+    """A started attempt, and the task to cancel if it must stop; None for one in a thread."""
+
+    attempt: Attempt
+    task: asyncio.Task[None] | None
+
+
+class Desk:
+    """Everything a worker holds and has not settled."""
+
+    def __init__(self) -> None:
+        self.in_hand: dict[int, int] = {}
+        self.running: dict[int, Running] = {}
+        self.changed = asyncio.Event()
+        self.num_idle_lanes = 0
+        self.has_suspect = False
+        self._slices: deque[list[Row]] = deque()
+        self._sleepers: deque[asyncio.Future[None]] = deque()
+        self._ended: list[Ended] = []
+        self._groups: dict[int, str] = {}
+
+    @property
+    def has_slices(self) -> bool:
+        """Whether work lies here that no lane has taken yet."""
+        return bool(self._slices)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is something to tell the queue."""
+        return bool(self._ended or self._groups)
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether a group waits to be released."""
+        return bool(self._groups)
+
+    def lay_down(self, rows: list[Row]) -> None:
+        """Lay claimed jobs down, those of one group together, and wake as many lanes as can take some."""
+        by_group: dict[int, list[Row]] = {}
+        for row in rows:
+            self.in_hand[row.job_id] = row.attempt
+            self.has_suspect = self.has_suspect or row.is_suspect
+            if row.group_hash is None:
+                self._slices.append([row])
+            elif row.group_hash in by_group:
+                by_group[row.group_hash].append(row)
+            else:
+                by_group[row.group_hash] = [row]
+                self._slices.append(by_group[row.group_hash])
+        for _ in range(min(len(self._slices), len(self._sleepers))):
+            sleeper = self._sleepers.popleft()
+            if not sleeper.done():
+                sleeper.set_result(None)
+
+    async def take_slice(self) -> list[Row]:
+        """Take the next slice, waiting for one."""
+        while not self._slices:
+            sleeper = asyncio.get_running_loop().create_future()
+            self._sleepers.append(sleeper)
+            self.num_idle_lanes += 1
+            self.changed.set()
+            try:
+                await sleeper
+            finally:
+                self.num_idle_lanes -= 1
+        return self._slices.popleft()
+
+    def start(self, running: Running) -> None:
+        """Note that an attempt has started."""
+        self.running[running.attempt.job_id] = running
+
+    def finish(self, ended: Ended) -> None:
+        """Lay down how an attempt ended."""
+        self.running.pop(ended.attempt.job_id, None)
+        self._ended.append(ended)
+        self.changed.set()
+
+    def finish_slice(self, rows: list[Row]) -> None:
+        """Note that a slice is done; its group, if it has one, is to be released."""
+        self.has_suspect = self.has_suspect and not any(row.is_suspect for row in rows)
+        first = rows[0]
+        if first.group_hash is not None and first.job_group is not None:
+            self._groups[first.group_hash] = first.job_group
+        self.changed.set()
+
+    def take_ended(self) -> tuple[list[Ended], dict[int, str]]:
+        """Take what is to be told to the queue: ends of attempts, and groups by hash."""
+        ended, self._ended = self._ended, []
+        groups, self._groups = self._groups, {}
+        return ended, groups
+
+    def give_back(self, ended: list[Ended], groups: dict[int, str]) -> None:
+        """Lay down again what could not be told."""
+        self._ended[:0] = ended
+        self._groups = groups | self._groups
+
+    def settled(self, ended: list[Ended]) -> None:
+        """Forget attempts that the queue has heard of."""
+        for each in ended:
+            if self.in_hand.get(each.attempt.job_id) == each.attempt.number:
+                del self.in_hand[each.attempt.job_id]
+
+    def abandon(self, ending: str) -> None:
+        """Let go of everything: what has not started is dropped, what runs is told to stop."""
+        self._slices.clear()
+        self._ended.clear()
+        self._groups.clear()
+        self.in_hand.clear()
+        self.has_suspect = False
+        for running in list(self.running.values()):
+            self.stop(running, ending)
+
+    def stop(self, running: Running, ending: str) -> None:
+        """Tell one attempt to stop, and why. The first reason stands."""
+        if running.attempt.ending is None:
+            running.attempt.ending = ending
+            if running.task is not None:
+                running.task.cancel()
+
+    def snapshot(self) -> dict[int, int]:
+        """The attempts that run at this moment, by job. For the heart's thread."""
+        return {job_id: running.attempt.number for job_id, running in list(self.running.items())}

@@ -1,0 +1,280 @@
+"""The worker's talk with the queue: one connection, one exchange after the other.
+
+Each exchange gives the outcomes that have come together and takes as many jobs as the worker has
+appetite for. While it is under way the lanes go on working, so the next exchange has new outcomes to
+give; a lone outcome of an idle worker goes at once.
+
+When a connection breaks in the middle of an exchange, nobody here knows whether it was made. What was
+to be given is given again (the fence makes that safe), and before anything new is claimed the queue
+is told what is in hand, so that jobs claimed unheard are put back (recall). When the queue says that it
+took this worker for dead, everything is let go, and the worker goes on under a new id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import socket
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any, Final
+
+import psycopg
+
+from cuckmq._runtime.appetite import MAX_LIMIT, Appetite
+from cuckmq._runtime.desk import Desk
+from cuckmq._runtime.lookout import Lookout
+from cuckmq._runtime.reporter import Reporter
+from cuckmq.context import Context
+from cuckmq.database.connect import connect
+from cuckmq.database.migrate import check_schema
+from cuckmq.database.run import run
+from cuckmq.errors import CuckmqError, WorkerLost
+from cuckmq.protocol import workers
+from cuckmq.protocol.exchange import Demand, Row, exchange
+
+_logger = logging.getLogger("cuckmq.worker")
+
+LINGER_SECS: Final = 0.005
+MAX_PAUSE_SECS: Final = 5.0
+
+
+class Dispatcher:
+    """Registers the worker, and exchanges until it is told to close and nothing is left to give.
+
+    Args:
+        context: whose queue.
+        desk: what is in hand.
+        name: of the worker.
+        channels: which to serve; None for all.
+        concurrency: how many lanes there are.
+        poll_secs: how often to look when nothing is going on.
+        lease_secs: how long the queue waits for a beat.
+        on_registered: told of each new worker id.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        desk: Desk,
+        *,
+        name: str,
+        channels: list[str] | None,
+        concurrency: int,
+        poll_secs: float,
+        lease_secs: float,
+        on_registered: Callable[[int], None],
+    ) -> None:
+        self._context = context
+        self._desk = desk
+        self._name = name
+        self._channels = channels
+        self._concurrency = concurrency
+        self._lease_secs = lease_secs
+        self._on_registered = on_registered
+        self._appetite = Appetite(concurrency)
+        self._lookout = Lookout(poll_secs)
+        self._reporter = Reporter(context)
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self.channel_ids: list[int] | None = None
+        self._is_unsure = False
+        self._is_claiming = True
+        self._is_closing = False
+        self.worker_id = 0
+        self.claimed_at: float | None = None
+
+    async def open(self) -> None:
+        """Connect and register, for the first time. Raises whatever stands in the way."""
+        await self._connect()
+        await self._register()
+
+    def hint(self) -> None:
+        """There may be something to claim."""
+        self._lookout.hint(time.monotonic())
+        self._desk.changed.set()
+
+    def serves(self, channel_id: int) -> bool:
+        """Whether this worker takes jobs from the channel."""
+        return self.channel_ids is None or channel_id in self.channel_ids
+
+    def lose(self) -> None:
+        """The queue has taken this worker for dead, or may have: let everything go and register anew."""
+        self._desk.abandon("lost")
+        self.worker_id = 0
+        self._desk.changed.set()
+
+    def stop_claiming(self) -> None:
+        """Claim nothing more; go on giving outcomes."""
+        self._is_claiming = False
+        self._desk.changed.set()
+
+    async def answer_hints(self) -> None:
+        """Wait until a hint that came before has led to a look, if there is a lane to work for it."""
+        while self._is_claiming and self._lookout.next_at <= time.monotonic() and self._limit() > 0:
+            await asyncio.sleep(0.001)
+
+    def close(self) -> None:
+        """End when everything that is there has been given."""
+        self._is_claiming = False
+        self._is_closing = True
+        self._desk.changed.set()
+
+    async def retire(self) -> None:
+        """Put back what is still in hand, and take leave of the queue."""
+        if self._connection is None or self._connection.broken:
+            await self._connect()
+        if self._connection is not None and self.worker_id:
+            await run(self._connection, workers.retire_worker(self.worker_id), self._context.schema)
+
+    async def disconnect(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                await connection.close()
+
+    async def run(self) -> None:
+        """Exchange, whatever happens in between, until closed."""
+        pause_secs = 0.05
+        while True:
+            try:
+                if self._connection is None:
+                    await self._connect()
+                if not self.worker_id:
+                    await self._register()
+                if self._is_unsure:
+                    await self._recall()
+                if not await self._turn():
+                    return
+                pause_secs = 0.05
+            except WorkerLost as error:
+                _logger.warning(
+                    "worker %s (%s): %s; going on as a new one", self.worker_id, self._name, error
+                )
+                self.lose()
+            except Exception as error:
+                known = isinstance(error, (psycopg.Error, OSError, CuckmqError))
+                _logger.warning(
+                    "worker %s (%s) cannot reach its queue, trying again: %s",
+                    self.worker_id, self._name, error, exc_info=not known,
+                )  # fmt: skip
+                self._is_unsure = True
+                await self.disconnect()
+                await asyncio.sleep(pause_secs * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+                pause_secs = min(2 * pause_secs, MAX_PAUSE_SECS)
+
+    async def _connect(self) -> None:
+        dsn = await asyncio.to_thread(lambda: self._context.database.dsn)
+        connection = await connect(dsn)
+        try:
+            await check_schema(connection, self._context.schema)
+        except BaseException:
+            await connection.close()
+            raise
+        self._connection = connection
+
+    async def _register(self) -> None:
+        (registration,) = await self._run(
+            workers.register_worker(
+                name=self._name,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                version=version("cuckmq"),
+                concurrency=self._concurrency,
+                channels=self._channels,
+                lease_secs=self._lease_secs,
+            )
+        )
+        self.worker_id, self.channel_ids = registration
+        self._is_unsure = False
+        self._on_registered(self.worker_id)
+
+    async def _recall(self) -> None:
+        (put_back,) = await self._run(workers.recall(self.worker_id, list(self._desk.in_hand)))
+        if put_back:
+            _logger.info(
+                "worker %s put back %s jobs it had not heard of", self.worker_id, len(put_back)
+            )
+        self._is_unsure = False
+        self._lookout.hint(time.monotonic())
+
+    async def _turn(self) -> bool:
+        """Wait until an exchange is worth making, and make it. False when all is done."""
+        self._desk.changed.clear()
+        limit = self._limit() if self._lookout.next_at <= time.monotonic() else 0
+        if limit == 0 and not self._desk.has_ended:
+            if self._is_closing:
+                return False
+            await self._wait(None if self._limit() == 0 else self._lookout.next_at)
+            return True
+        if limit == 0 and self._is_worth_lingering():
+            await self._wait(time.monotonic() + LINGER_SECS)
+        await self._exchange(limit)
+        return True
+
+    def _limit(self) -> int:
+        """How many jobs to ask for; 0 while the lanes have enough, or must not get more."""
+        if not self._is_claiming or self._desk.has_suspect:
+            return 0
+        target, in_hand = self._appetite.target, len(self._desk.in_hand)
+        limit = min(target - in_hand, MAX_LIMIT)
+        is_starving = self._desk.num_idle_lanes > 0 and not self._desk.has_slices
+        return limit if limit > 0 and (is_starving or limit * 4 >= target) else 0
+
+    def _is_worth_lingering(self) -> bool:
+        """Whether lanes are at work on short jobs, so that more outcomes will come together at once."""
+        return self._desk.has_slices and not self._is_closing
+
+    async def _wait(self, until: float | None) -> None:
+        timeout_secs = (
+            None if until is None or until == float("inf") else max(0.0, until - time.monotonic())
+        )
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._desk.changed.wait(), timeout_secs)
+
+    async def _exchange(self, limit: int) -> None:
+        ended, groups = self._desk.take_ended()
+        outcomes = [each.outcome for each in ended if each.outcome is not None]
+        if groups:
+            limit = limit or self._limit()
+        began_at = time.monotonic()
+        demand = Demand(self.channel_ids, list(self._context.known), limit, self._appetite.slice)
+        demand.marks = self._lookout.marks(began_at)
+        try:
+            rows = await self._run(exchange(self.worker_id, outcomes, list(groups), demand))
+        except BaseException:
+            self._desk.give_back(ended, groups)
+            raise
+        self._appetite.learn(len(ended), sum(each.duration_secs for each in ended))
+        self._desk.settled(ended)
+        claimed = [row for row in rows if row.verdict is None]
+        self._desk.lay_down(claimed)
+        self._look_ahead(rows, claimed, demand, began_at)
+        self._reporter.report(ended, groups, rows, claimed, self.worker_id)
+
+    def _look_ahead(
+        self, rows: list[Row], claimed: list[Row], demand: Demand, began_at: float
+    ) -> None:
+        """Learn from an exchange when to look again."""
+        now = time.monotonic()
+        if demand.limit > 0:
+            self.claimed_at = now
+            due_secs = next((row.secs for row in rows if row.verdict == "due"), None)
+            self._lookout.found(
+                ((row.lane_id, row.run_at) for row in claimed),
+                is_short=len(claimed) < demand.limit,
+                began_at=began_at,
+                now=now,
+                due_secs=due_secs,
+            )
+        if any(row.verdict == "scheduled" for row in rows):
+            self._lookout.hint(now)
+
+    async def _run(self, statement: Any) -> list[Any]:
+        if self._connection is None:
+            raise psycopg.OperationalError("not connected")
+        return await run(self._connection, statement, self._context.schema)

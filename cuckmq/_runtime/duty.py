@@ -1,0 +1,84 @@
+"""A duty: one thing that a daemon does over and over, and how it goes on whatever happens.
+
+Every duty has the same silhouette: it is made with what it needs, and has one verb, `turn`, which
+does its work once and tells in how many seconds it is due again. The loop is here, once: it catches
+what a turn raises, logs it, waits a little longer each time, and tries again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from typing import Final, Protocol
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from cuckmq.errors import CuckmqError
+
+_logger = logging.getLogger("cuckmq.duty")
+
+MAX_PAUSE_SECS: Final = 30.0
+
+
+class Duty(Protocol):
+    """One thing to be done over and over."""
+
+    name: str
+
+    async def turn(self) -> float:
+        """Do it once. Returns the seconds until it is due again."""
+        ...
+
+    def trouble(self) -> None:
+        """A turn has failed: what was believed about the database may no longer hold."""
+        ...
+
+
+class DutyLoop:
+    """Runs a duty in a task of its own."""
+
+    def __init__(self, duty: Duty) -> None:
+        self._duty = duty
+        self._is_due = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        name = f"cuckmq-{self._duty.name}"
+        self._task = asyncio.get_running_loop().create_task(self._loop(), name=name)
+
+    def hasten(self) -> None:
+        """Have the next turn at once."""
+        self._is_due.set()
+
+    async def stop(self) -> None:
+        """End. A turn that is under way is broken off; its transaction is rolled back by the server."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _loop(self) -> None:
+        num_failures = 0
+        while True:
+            try:
+                pause_secs = await self._duty.turn()
+                num_failures = 0
+            except Exception as error:
+                num_failures += 1
+                known = isinstance(error, (psycopg.Error, PoolTimeout, OSError, CuckmqError))
+                _logger.warning(
+                    "%s failed, trying again: %s", self._duty.name, error, exc_info=not known
+                )
+                self._duty.trouble()
+                pause_secs = min(0.25 * 2**num_failures, MAX_PAUSE_SECS)
+            self._is_due.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(
+                    self._is_due.wait(),
+                    pause_secs * random.uniform(0.9, 1.0),  # noqa: S311 - jitter
+                )

@@ -1,0 +1,189 @@
+"""One attempt, from claimed row to outcome: read it as a list of verbs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from cuckmq._runtime.desk import Desk, Ended, Running
+from cuckmq._runtime.isolation import Isolated
+from cuckmq._runtime.record import error_record, message_of
+from cuckmq._runtime.threads import Threads
+from cuckmq.attempt import Attempt
+from cuckmq.backoff import backoff_secs
+from cuckmq.context import Context
+from cuckmq.definition import JobDefinition
+from cuckmq.errors import AttemptLost
+from cuckmq.events import AttemptStarted
+from cuckmq.outcome import Cancel, Fail, Outcome, Snooze
+from cuckmq.payload import CodecError
+from cuckmq.protocol.exchange import Row
+from cuckmq.state import FailureReason
+
+_logger = logging.getLogger("cuckmq.worker")
+
+Definition = JobDefinition[Any, Any]
+
+
+class Executor:
+    """Runs attempts and lays their ends on the desk. It lets no exception out.
+
+    Args:
+        context: whose definitions to run.
+        desk: where ends are laid down.
+        threads: where sync work functions run.
+        worker_id: asked each time, since a worker that was lost gets a new one.
+    """
+
+    def __init__(
+        self, context: Context, desk: Desk, threads: Threads, worker_id: Callable[[], int]
+    ) -> None:
+        self._context = context
+        self._desk = desk
+        self._threads = threads
+        self._worker_id = worker_id
+
+    async def run(self, row: Row, definition: Definition) -> None:
+        """Run one claimed job to its end."""
+        attempt = self._make_attempt(row, definition)
+        began_at = time.monotonic()
+        self._record_start(attempt, definition)
+        try:
+            payload = self._decode(definition, row.payload)
+            value = await self._call(definition, payload, attempt)
+            outcome, error = await self._conclude(definition, attempt, value), None
+        except BaseException as caught:
+            outcome, error = await self._conclude_error(definition, attempt, caught), caught
+        self._desk.finish(Ended(attempt, outcome, time.monotonic() - began_at, error))
+
+    def _decode(self, definition: Definition, payload: str) -> Any:
+        try:
+            return definition.payload_codec.decode(payload)
+        except CodecError as error:
+            raise _Refused(FailureReason.INVALID_PAYLOAD, str(error)) from None
+
+    def _encode(self, definition: Definition, value: Any) -> str:
+        try:
+            return definition.result_codec.encode(value)
+        except CodecError as error:
+            raise _Refused(FailureReason.INVALID_RESULT, str(error)) from None
+
+    def _make_attempt(self, row: Row, definition: Definition) -> Attempt:
+        return Attempt(
+            job_id=row.job_id,
+            name=definition.name,
+            number=row.attempt,
+            job_group=row.job_group,
+            worker_id=self._worker_id(),
+            error_count=row.error_count,
+            stall_count=row.stall_count,
+            num_attempts=row.num_attempts,
+            queued_at=row.run_at,
+            database=self._context.database,
+        )
+
+    def _record_start(self, attempt: Attempt, definition: Definition) -> None:
+        task = asyncio.current_task() if definition.signature.is_async else None
+        self._desk.start(Running(attempt, task))
+        if self._context.events.is_heard:
+            self._context.events.tell(
+                AttemptStarted(
+                    job_id=attempt.job_id,
+                    name=attempt.name,
+                    attempt=attempt.number,
+                    worker_id=attempt.worker_id,
+                )
+            )
+
+    async def _call(self, definition: Definition, payload: Any, attempt: Attempt) -> Any:
+        arguments = (payload, attempt)[: definition.signature.num_arguments]
+        if definition.signature.is_async:
+            return await Isolated(definition.work_function(*arguments))
+        return await self._threads.run(definition.work_function, *arguments)
+
+    async def _conclude(
+        self, definition: Definition, attempt: Attempt, value: Any
+    ) -> Outcome | None:
+        if attempt.ending is not None:
+            return self._conclude_stopped(attempt)
+        if isinstance(value, (Snooze, Cancel, Fail)):
+            return await self._conclude_error(definition, attempt, value)
+        detail = self._encode(definition, value)
+        outcome = Outcome(attempt.job_id, attempt.number, "succeeded", None, detail)
+        if not attempt.has_transaction:
+            return outcome
+        await attempt.commit(outcome)
+        return None
+
+    async def _conclude_error(
+        self, definition: Definition, attempt: Attempt, error: BaseException
+    ) -> Outcome | None:
+        await self._undo(attempt, error)
+        if attempt.ending is not None:
+            _take_back_cancellation()
+            return self._conclude_stopped(attempt)
+        job_id, number = attempt.job_id, attempt.number
+        match error:
+            case Snooze():
+                return Outcome(job_id, number, "snoozed", None, None, error.delay_secs)
+            case Cancel():
+                return Outcome(job_id, number, "cancelled", None, error_record(error, number))
+            case Fail():
+                return Outcome(
+                    job_id, number, "failed", FailureReason.DECLARED, error_record(error, number)
+                )
+            case AttemptLost():
+                attempt.ending = "lost"
+                return None
+            case _Refused():
+                return Outcome(job_id, number, "failed", error.reason, error_record(error, number))
+            case _:
+                return self._retry(definition, attempt, error)
+
+    def _retry(self, definition: Definition, attempt: Attempt, error: BaseException) -> Outcome:
+        _logger.warning(
+            "job %s (%s) attempt %s raised %s: %s",
+            attempt.job_id, attempt.name, attempt.number, type(error).__qualname__, message_of(error)[:200],
+        )  # fmt: skip
+        try:
+            delay_secs = backoff_secs(definition.backoff, attempt.error_count + 1)
+        except Exception:
+            _logger.exception("the backoff of job %s cannot be told; it waits 60 s", attempt.name)
+            delay_secs = 60.0
+        record = error_record(error, attempt.number)
+        return Outcome(
+            attempt.job_id, attempt.number, "error", FailureReason.ERROR, record, delay_secs
+        )
+
+    def _conclude_stopped(self, attempt: Attempt) -> Outcome | None:
+        """End an attempt that was told to stop: only a cancellation is told to the queue."""
+        if attempt.ending == "cancelled":
+            return Outcome(attempt.job_id, attempt.number, "cancelled")
+        return None
+
+    async def _undo(self, attempt: Attempt, error: BaseException) -> None:
+        if attempt.has_transaction:
+            try:
+                await attempt.rollback(error)
+            except Exception:
+                _logger.exception(
+                    "job %s: its transaction could not be rolled back", attempt.job_id
+                )
+
+
+class _Refused(Exception):  # noqa: N818 - shown to people as the type of what went wrong
+    """A payload that cannot be read, or a result that cannot be written: no further try can help."""
+
+    def __init__(self, reason: FailureReason, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
+def _take_back_cancellation() -> None:
+    """Let the lane go on: it was cancelled only to reach the work function inside it."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()

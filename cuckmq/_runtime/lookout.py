@@ -1,0 +1,101 @@
+"""When a worker looks for jobs. Pure: it is told what was found, and tells when to look again.
+
+Three things send a worker to the database: a hint that something was put in, the moment when the
+next scheduled job comes due, and the clock. After anything happened it looks again within two
+milliseconds, then after twice that, and so on up to its idle interval; so what a hint did not tell
+(hints are sent sparingly, and can be lost) is found soon while things are going on, and within the idle
+interval at worst.
+
+A look starts at the low-water marks, where earlier claims have come to. Now and then, and whenever a
+look brought less than was asked for, the next one starts from the beginning and finds what appeared
+behind the marks: jobs whose commit came late, jobs that were put back.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+MIN_PAUSE_SECS: Final = 0.002
+SWEEP_SECS: Final = 0.1
+SWEEP_SHARE: Final = 0.02
+MAX_SWEEP_SECS: Final = 1.0
+
+
+class Lookout:
+    """Decides when to look and from where. All times are of one monotonic clock.
+
+    Args:
+        poll_secs: the idle interval; each pause is up to a third shorter, so that workers spread.
+    """
+
+    def __init__(self, poll_secs: float) -> None:
+        self._poll_secs = poll_secs
+        self._pause_secs = MIN_PAUSE_SECS
+        self._sweep_secs = SWEEP_SECS
+        self._swept_at = float("-inf")
+        self._is_sweep_due = True
+        self._marks: dict[int, datetime] = {}
+        self.next_at = float("-inf")
+
+    def hint(self, now: float) -> None:
+        """There may be something: look at once, and again soon."""
+        self.next_at = now
+        self._pause_secs = MIN_PAUSE_SECS
+
+    def due(self, at: float) -> None:
+        """There will be something at that moment: look no later."""
+        self.next_at = min(self.next_at, at)
+
+    def marks(self, now: float) -> dict[int, datetime]:
+        """Tell where to look from, for a look that begins now: empty for the beginning."""
+        if self._is_sweep_due or now - self._swept_at >= self._sweep_secs:
+            self._is_sweep_due = True
+            return {}
+        return self._marks
+
+    def found(
+        self,
+        places: Iterable[tuple[int, datetime]],
+        *,
+        is_short: bool,
+        began_at: float,
+        now: float,
+        due_secs: float | None,
+    ) -> None:
+        """Take in what the look that began then has brought.
+
+        Args:
+            places: lane and place in line of every job found.
+            is_short: whether it brought less than was asked for.
+            began_at: when it began.
+            now: when it was answered.
+            due_secs: how long until the next scheduled job, or None.
+        """
+        was_sweep, has_found = self._is_sweep_due, False
+        if was_sweep:
+            self._swept_at = now
+            self._sweep_secs = min(max(SWEEP_SECS, (now - began_at) / SWEEP_SHARE), MAX_SWEEP_SECS)
+            self._is_sweep_due = False
+            self._marks = {}
+        for lane_id, run_at in places:
+            has_found = True
+            mark = self._marks.get(lane_id)
+            if mark is None or mark < run_at:
+                self._marks[lane_id] = run_at
+        if has_found:
+            self._pause_secs = MIN_PAUSE_SECS
+        if not is_short:
+            self.next_at = now
+        elif not was_sweep:
+            self._is_sweep_due = True
+            self.next_at = now
+        else:
+            self._is_sweep_due = True
+            pause_secs = self._pause_secs * random.uniform(0.67, 1.0)  # noqa: S311 - jitter
+            self.next_at = now + (
+                pause_secs if due_secs is None else min(pause_secs, max(due_secs, 0.0))
+            )
+            self._pause_secs = min(2 * self._pause_secs, self._poll_secs)

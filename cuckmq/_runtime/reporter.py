@@ -1,0 +1,99 @@
+"""Tells what an exchange has made true: as events, and in the log."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from cuckmq._runtime.desk import Ended
+from cuckmq._runtime.record import message_of
+from cuckmq.context import Context
+from cuckmq.events import (
+    AttemptFailed,
+    AttemptLost,
+    AttemptSucceeded,
+    GroupDeleted,
+    JobClaimed,
+    JobFailed,
+)
+from cuckmq.protocol.exchange import Row
+from cuckmq.state import JobState
+
+_logger = logging.getLogger("cuckmq.worker")
+
+
+class Reporter:
+    """Turns the answer to an exchange into events; into nothing, when nobody listens."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def report(
+        self,
+        ended: list[Ended],
+        groups: dict[int, str],
+        rows: list[Row],
+        claimed: list[Row],
+        worker_id: int,
+    ) -> None:
+        """Report attempts that ended, groups that emptied, and jobs that were claimed."""
+        verdicts = {
+            row.job_id: row.verdict for row in rows if row.verdict not in (None, "due", "emptied")
+        }
+        for each in ended:
+            verdict = verdicts.get(each.attempt.job_id)
+            if verdict == "lost" or each.attempt.ending == "lost":
+                _logger.warning(
+                    "job %s was lost to another worker; its outcome is dropped", each.attempt.job_id
+                )
+        if not self._context.events.is_heard:
+            return
+        for each in ended:
+            self._report_ended(each, verdicts.get(each.attempt.job_id))
+        for row in rows:
+            if row.verdict == "emptied" and row.job_id in groups:
+                self._context.events.tell(GroupDeleted(job_group=groups[row.job_id]))
+        self._report_claimed(claimed, worker_id)
+
+    def _report_ended(self, ended: Ended, verdict: str | None) -> None:
+        tell, attempt = self._context.events.tell, ended.attempt
+        about: dict[str, Any] = {
+            "job_id": attempt.job_id,
+            "name": attempt.name,
+            "attempt": attempt.number,
+            "worker_id": attempt.worker_id,
+        }
+        if verdict == "lost" or attempt.ending == "lost":
+            tell(AttemptLost(**about))
+        elif ended.error is None and attempt.ending is None:
+            tell(AttemptSucceeded(**about, duration_secs=ended.duration_secs))
+        elif (
+            verdict in ("failed", "scheduled")
+            and ended.outcome is not None
+            and ended.error is not None
+        ):
+            if ended.outcome.kind != "snoozed":
+                tell(
+                    AttemptFailed(
+                        **about,
+                        duration_secs=ended.duration_secs,
+                        error_type=type(ended.error).__qualname__,
+                        error=message_of(ended.error),
+                        state=JobState(verdict),
+                    )
+                )
+            if verdict == "failed":
+                reason = ended.outcome.reason or "error"
+                tell(JobFailed(job_id=attempt.job_id, name=attempt.name, reason=reason))
+
+    def _report_claimed(self, claimed: list[Row], worker_id: int) -> None:
+        for row in claimed:
+            self._context.events.tell(
+                JobClaimed(
+                    job_id=row.job_id,
+                    name=self._context.known[row.definition_id].name,
+                    attempt=row.attempt,
+                    worker_id=worker_id,
+                    job_group=row.job_group,
+                )
+            )

@@ -1,0 +1,65 @@
+"""The duty to rescue: find dead workers, and put their jobs back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+from cuckmq.context import Context
+from cuckmq.events import JobFailed
+from cuckmq.protocol.inspect import find_version
+from cuckmq.protocol.workers import rescue
+
+_logger = logging.getLogger("cuckmq.rescuer")
+
+RESCUE_SECS: Final = 1.0
+
+
+class Rescuer:
+    """Rescues, once a second, unless it has reason to doubt its own view.
+
+    Who could not reach the database cannot tell a worker that is dead from one that could not reach
+    it either. So after trouble of its own it gives everyone the time of a lease to beat again.
+
+    Args:
+        context: whose queue.
+        beat_secs: how often workers beat.
+        lease_secs: how long to wait after trouble.
+    """
+
+    name = "rescue"
+
+    def __init__(self, context: Context, *, beat_secs: float, lease_secs: float) -> None:
+        self._context = context
+        self._beat_secs = beat_secs
+        self._lease_secs = lease_secs
+        self._trusts_from = float("-inf")
+
+    async def turn(self) -> float:
+        """Rescue what there is to rescue."""
+        if time.monotonic() < self._trusts_from:
+            await self._context.database.run(find_version())
+            return RESCUE_SECS
+        rescued = await self._context.database.run(
+            rescue(
+                job_group_unlock_secs=self._context.job_group_unlock_secs, beat_secs=self._beat_secs
+            )
+        )
+        for job in rescued:
+            _logger.warning(
+                "job %s (%s) lost its worker %s and is %s",
+                job.job_id,
+                job.definition,
+                job.worker_id,
+                job.verdict,
+            )
+            if job.verdict == "failed":
+                self._context.events.tell(
+                    JobFailed(job_id=job.job_id, name=job.definition, reason="stalled")
+                )
+        return RESCUE_SECS
+
+    def trouble(self) -> None:
+        """Trust nothing for the time of a lease."""
+        self._trusts_from = time.monotonic() + self._lease_secs

@@ -1,0 +1,146 @@
+"""One try at running a job, as the work function sees it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from cuckmq.database.database import Database
+from cuckmq.database.run import run
+from cuckmq.errors import AttemptLost
+from cuckmq.outcome import Outcome
+from cuckmq.protocol.fence import fence
+from cuckmq.protocol.settle import settle
+from cuckmq.types import UNLIMITED
+
+
+class Attempt:
+    """The running try: which job, which number, and its tie to the queue.
+
+    Attributes:
+        job_id: the job's id; the same on every try, so it serves as an idempotency key.
+        name: of the job's definition.
+        number: 1 for the first try.
+        job_group: the group in which it runs alone, or None.
+        worker_id: the worker that runs it.
+        error_count: tries that ended in an error before this one.
+        stall_count: tries that lost their worker before this one.
+        queued_at: when the job was due.
+        ending: why the attempt should stop (`cancelled`, `lost`, `stopping`), or None.
+    """
+
+    __slots__ = (
+        "_database", "_is_transaction_used", "_num_attempts", "_stack", "_transaction", "ending", "error_count",
+        "job_group", "job_id", "name", "number", "queued_at", "stall_count", "worker_id",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        job_id: int,
+        name: str,
+        number: int,
+        job_group: str | None,
+        worker_id: int,
+        error_count: int,
+        stall_count: int,
+        num_attempts: int,
+        queued_at: datetime,
+        database: Database,
+    ) -> None:
+        self.job_id = job_id
+        self.name = name
+        self.number = number
+        self.job_group = job_group
+        self.worker_id = worker_id
+        self.error_count = error_count
+        self.stall_count = stall_count
+        self.queued_at = queued_at
+        self.ending: str | None = None
+        self._num_attempts = num_attempts
+        self._database = database
+        self._is_transaction_used = False
+        self._transaction: psycopg.AsyncConnection[Any] | None = None
+        self._stack: AsyncExitStack | None = None
+
+    def __repr__(self) -> str:
+        return f"Attempt(job_id={self.job_id}, name={self.name!r}, number={self.number})"
+
+    @property
+    def is_last(self) -> bool:
+        """Whether an error now would fail the job."""
+        return self._num_attempts != UNLIMITED and self.error_count + 1 >= self._num_attempts
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether this attempt should stop: cancelled, lost, or its worker is closing.
+
+        An async work function gets CancelledError as well; a sync one must look here.
+        """
+        return self.ending is not None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """Open a transaction that commits together with this job's success, or not at all.
+
+        What is written through the connection takes effect exactly if the job ends as succeeded:
+        the commit happens when the work function returns, with the result, in one step. If it
+        raises, or says anything but a result, all is rolled back; a later try starts afresh. Once
+        per attempt.
+
+        Locks the job's running row first, so that whoever has lost the job learns it before any work.
+
+        Raises:
+            AttemptLost: the job was given to another worker.
+            RuntimeError: a transaction was opened in this attempt before.
+        """
+        if self._is_transaction_used:
+            raise RuntimeError("an attempt has one transaction: do everything inside the first one")
+        self._is_transaction_used = True
+        self._stack = AsyncExitStack()
+        try:
+            connection = await self._stack.enter_async_context(self._database.connection())
+            await self._stack.enter_async_context(connection.transaction())
+            owned = fence(self.worker_id, self.job_id, self.number)
+            if not await run(connection, owned, self._database.schema):
+                raise AttemptLost(f"job {self.job_id} was given to another worker")
+            self._transaction = connection
+            yield connection
+        except BaseException as error:
+            await self.rollback(error)
+            raise
+
+    @property
+    def has_transaction(self) -> bool:
+        """Whether a transaction is open, to be closed by commit() or rollback()."""
+        return self._stack is not None
+
+    async def commit(self, outcome: Outcome) -> None:
+        """Settle this attempt in its own transaction and commit both. For the machinery.
+
+        Raises:
+            AttemptLost: the job was given to another worker; everything was rolled back.
+        """
+        if self._transaction is None or self._stack is None:
+            raise RuntimeError("no transaction was opened in this attempt")
+        try:
+            verdicts = await run(
+                self._transaction, settle(self.worker_id, [outcome]), self._database.schema
+            )
+            if any(verdict == "lost" for _, verdict in verdicts):
+                raise AttemptLost(f"job {self.job_id} was given to another worker")
+        except BaseException as error:
+            await self.rollback(error)
+            raise
+        stack, self._stack = self._stack, None
+        await stack.aclose()
+
+    async def rollback(self, error: BaseException) -> None:
+        """Undo what the attempt's transaction did. For the machinery."""
+        stack, self._stack = self._stack, None
+        if stack is not None:
+            await stack.__aexit__(type(error), error, error.__traceback__)

@@ -1,0 +1,220 @@
+"""The context: one database, one schema, and the job definitions that live there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Protocol, TypeVar, overload
+
+from psycopg_pool import AsyncConnectionPool
+from typing_extensions import Self, Unpack
+
+from cuckmq.attempt import Attempt
+from cuckmq.database.database import Database
+from cuckmq.database.endings import Endings
+from cuckmq.database.listen import Listener
+from cuckmq.database.migrate import migrate
+from cuckmq.definition import JobDefinition, JobOptions
+from cuckmq.errors import ConfigurationError, DuplicateDefinition
+from cuckmq.events import EventHandler, EventHub
+from cuckmq.jobs import Jobs
+from cuckmq.names import check_schema_name
+from cuckmq.outcome import Verdict
+from cuckmq.protocol.deploy import find_definitions
+from cuckmq.types import Secs, as_secs
+from cuckmq.wakes import Wakes
+
+PayloadT = TypeVar("PayloadT")
+ResultT = TypeVar("ResultT")
+
+
+class JobDecorator(Protocol):
+    """What `@context.job(...)` is: makes a definition out of a work function."""
+
+    @overload
+    def __call__(
+        self, function: Callable[[], Awaitable[ResultT | Verdict]], /
+    ) -> JobDefinition[None, ResultT]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[], ResultT | Verdict], /
+    ) -> JobDefinition[None, ResultT]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[PayloadT], Awaitable[ResultT | Verdict]], /
+    ) -> JobDefinition[PayloadT, ResultT]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[PayloadT], ResultT | Verdict], /
+    ) -> JobDefinition[PayloadT, ResultT]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[PayloadT, Attempt], Awaitable[ResultT | Verdict]], /
+    ) -> JobDefinition[PayloadT, ResultT]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[PayloadT, Attempt], ResultT | Verdict], /
+    ) -> JobDefinition[PayloadT, ResultT]: ...
+
+
+class RepeatingJobDecorator(Protocol):
+    """What `@context.job(repeat_secs=...)` is: takes only work functions without a payload."""
+
+    @overload
+    def __call__(
+        self, function: Callable[[], Awaitable[ResultT | Verdict]], /
+    ) -> JobDefinition[None, ResultT]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[], ResultT | Verdict], /
+    ) -> JobDefinition[None, ResultT]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[None, Attempt], Awaitable[ResultT | Verdict]], /
+    ) -> JobDefinition[None, ResultT]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[None, Attempt], ResultT | Verdict], /
+    ) -> JobDefinition[None, ResultT]: ...
+
+
+class Context:
+    """Holds what definitions, workers and orchestrators share. Constructing it touches nothing.
+
+    Args:
+        pool_or_dsn: a psycopg AsyncConnectionPool of yours, which is used and never closed; or a DSN,
+            for which a pool is opened on first use; or None for CUCKMQ_DATABASE_URL, then
+            DATABASE_URL, then an embedded PostgreSQL in `.cuckmq/`.
+        schema: the schema that holds the queue; several can live side by side in one database.
+        job_post_finalize_delete_secs: how long ended jobs are kept before an orchestrator deletes them.
+        job_group_unlock_secs: the longest that one job may hold its group; a job that takes longer
+            loses it, and is run again as one that stalled.
+        listen_dsn: a DSN that reaches the server without a pooler, if the other goes through one.
+
+    Raises:
+        ConfigurationError: an option is wrong.
+    """
+
+    def __init__(
+        self,
+        pool_or_dsn: str | AsyncConnectionPool[Any] | None = None,
+        *,
+        schema: str = "_cuckmq",
+        job_post_finalize_delete_secs: Secs = 86_400,
+        job_group_unlock_secs: Secs = 10_800,
+        listen_dsn: str | None = None,
+    ) -> None:
+        if pool_or_dsn is not None and not isinstance(pool_or_dsn, (str, AsyncConnectionPool)):
+            raise ConfigurationError(
+                f"Context takes a DSN or a psycopg_pool.AsyncConnectionPool, not {type(pool_or_dsn).__name__}"
+            )
+        self.schema = check_schema_name(schema)
+        self.job_post_finalize_delete_secs = as_secs(
+            "job_post_finalize_delete_secs", job_post_finalize_delete_secs
+        )
+        self.job_group_unlock_secs = as_secs(
+            "job_group_unlock_secs", job_group_unlock_secs, minimum=1.0
+        )
+        self.database = Database(pool_or_dsn, schema=schema, listen_dsn=listen_dsn)
+        self.endings = Endings(self.database)
+        self.events = EventHub()
+        self.wakes = Wakes()
+        self.listener = Listener(self.database)
+        self.definitions: dict[str, JobDefinition[Any, Any]] = {}
+        self.known: dict[int, JobDefinition[Any, Any]] = {}
+        self.jobs = Jobs(self.database, self.known)
+
+    def __repr__(self) -> str:
+        return f"Context(schema={self.schema!r}, definitions={sorted(self.definitions)})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def migrate(self) -> None:
+        """Create the queue's schema or bring it up to date.
+
+        Safe to repeat, and safe to run by many at once. Needs a role that may create the schema.
+        """
+        await migrate(self.database.direct_dsn, self.schema)
+
+    async def deploy(self) -> None:
+        """Deploy every definition of this context."""
+        for definition in self.definitions.values():
+            await definition.deploy()
+
+    async def close(self) -> None:
+        """Close what this context opened; a pool of yours stays open. Stop workers first."""
+        await self.listener.close()
+        await self.database.close()
+
+    @overload
+    def job(self, *, name: str, **options: Unpack[JobOptions]) -> JobDecorator: ...
+    @overload
+    def job(
+        self, *, name: str, repeat_secs: Secs, **options: Unpack[JobOptions]
+    ) -> RepeatingJobDecorator: ...
+    def job(
+        self, *, name: str, repeat_secs: Secs | None = None, **options: Unpack[JobOptions]
+    ) -> Any:
+        """Make a JobDefinition out of the function below::
+
+            @context.job(name="PING", num_attempts=3)
+            async def ping(payload: Ping, attempt: Attempt) -> int: ...
+
+        Args:
+            name: unique in this context, and what jobs bear in the database.
+            repeat_secs: enqueue a job by itself each so many seconds; only without a payload.
+            options: see JobOptions.
+
+        Raises:
+            DefinitionError: the function or an option cannot work.
+            DuplicateDefinition: the name is taken.
+        """
+
+        def define(function: Callable[..., Any]) -> JobDefinition[Any, Any]:
+            make: Any = JobDefinition
+            definition: JobDefinition[Any, Any] = make(
+                context=self, name=name, work_function=function, repeat_secs=repeat_secs, **options
+            )
+            return definition
+
+        return define
+
+    def register(self, definition: JobDefinition[Any, Any]) -> None:
+        """Take in a definition. JobDefinition does this by itself.
+
+        Raises:
+            DuplicateDefinition: the name is taken.
+        """
+        if definition.name in self.definitions:
+            raise DuplicateDefinition(
+                f"there is a job {definition.name!r} in this context already: names are unique, pick another"
+            )
+        self.definitions[definition.name] = definition
+
+    async def recognize(self) -> None:
+        """Learn the ids of definitions that other processes have deployed."""
+        known = {each.name for each in self.known.values()}
+        unknown = [name for name in self.definitions if name not in known]
+        if unknown:
+            for name, definition_id in await self.database.run(find_definitions(unknown)):
+                self.known[definition_id] = self.definitions[name]
+
+    def add_event_handler(self, handler: EventHandler) -> Callable[[], None]:
+        """Have every event of this process told to a function, sync or async.
+
+        A handler that raises is logged and changes nothing. Sync handlers are called on the spot and
+        should be quick.
+
+        Returns:
+            A function that removes the handler again.
+        """
+        return self.events.add(handler)

@@ -1,0 +1,73 @@
+"""Open connections the way the queue wants them.
+
+Statements here are single calls, so connections commit by themselves. Dead peers must be noticed in
+seconds, so TCP keepalives are on unless the DSN says otherwise. Behind a pooler, where the server
+under a connection changes from one statement to the next, prepared statements are left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+DEFAULTS: Final[dict[str, Any]] = {
+    "application_name": "cuckmq",
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
+
+def with_defaults(dsn: str) -> str:
+    """Add to a DSN what it does not say itself.
+
+    Raises:
+        ConfigurationError: the DSN cannot be read.
+    """
+    return make_conninfo(**{**DEFAULTS, **conninfo_to_dict(dsn)})
+
+
+async def connect(dsn: str) -> psycopg.AsyncConnection[Any]:
+    """Open a connection of one's own, ready for statements."""
+    connection = await psycopg.AsyncConnection.connect(with_defaults(dsn), autocommit=True)
+    try:
+        await configure(connection)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+def connect_sync(dsn: str) -> psycopg.Connection[Any]:
+    """Do what connect() does, in the sync world."""
+    connection = psycopg.connect(with_defaults(dsn), autocommit=True)
+    try:
+        configure_sync(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Prepare a new connection: learn whether it is direct, and if not, keep the session plain."""
+    cursor = await connection.execute("select pg_catalog.pg_backend_pid()", prepare=False)
+    row = await cursor.fetchone()
+    if row is None or row[0] != connection.info.backend_pid:
+        connection.prepare_threshold = None
+
+
+def configure_sync(connection: psycopg.Connection[Any]) -> None:
+    """Do what configure() does, in the sync world."""
+    row = connection.execute("select pg_catalog.pg_backend_pid()", prepare=False).fetchone()
+    if row is None or row[0] != connection.info.backend_pid:
+        connection.prepare_threshold = None
+
+
+def is_direct(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> bool:
+    """Whether this connection has a server session of its own. Poolers name a process that is not there."""
+    return connection.prepare_threshold is not None

@@ -1,0 +1,162 @@
+"""The queue's database as the rest of the house sees it: a place to run statements.
+
+It owns what it opens and nothing else. Given a pool, it uses that pool and never closes it; given a
+DSN, it opens a pool on first use, for the event loop that asks. The sync world has a small pool of
+its own, opened on its first use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+from cuckmq.database.connect import configure, configure_sync, with_defaults
+from cuckmq.database.locate import locate_database
+from cuckmq.database.run import run, run_sync
+from cuckmq.errors import ConfigurationError
+from cuckmq.protocol.statement import RowT, Statement
+
+MAX_POOL_SIZE = 10
+
+
+class Database:
+    """Runs statements in one schema of one database.
+
+    Args:
+        source: a DSN; a pool of the caller's; or None to look it up on first use (the environment,
+            then an embedded server).
+        schema: the queue's schema, already checked.
+        listen_dsn: a DSN that reaches the server without a pooler, if `source` goes through one.
+    """
+
+    def __init__(
+        self, source: str | AsyncConnectionPool[Any] | None, *, schema: str, listen_dsn: str | None
+    ) -> None:
+        self.schema = schema
+        self._given = source if isinstance(source, AsyncConnectionPool) else None
+        self._dsn = source if isinstance(source, str) else None
+        self._listen_dsn = listen_dsn
+        self._lock = threading.Lock()
+        self._pool: AsyncConnectionPool[Any] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._sync_pool: ConnectionPool[Any] | None = None
+        self._located: Any = None
+        if self._dsn is not None:
+            try:
+                with_defaults(self._dsn)
+            except psycopg.ProgrammingError as error:
+                raise ConfigurationError(f"the DSN cannot be read: {error}") from None
+
+    @property
+    def dsn(self) -> str:
+        """Where to connect, looked up (and an embedded server started) if nobody said."""
+        if self._given is not None:
+            kwargs = self._given.kwargs if isinstance(self._given.kwargs, dict) else {}
+            names = ("host", "hostaddr", "port", "dbname", "user", "password", "service", "sslmode")
+            return make_conninfo(
+                self._given.conninfo if isinstance(self._given.conninfo, str) else "",
+                **{name: kwargs[name] for name in names if name in kwargs},
+            )
+        with self._lock:
+            if self._dsn is None:
+                self._located = locate_database(None)
+                self._dsn = self._located.dsn
+            return self._dsn
+
+    @property
+    def direct_dsn(self) -> str:
+        """Where to connect for what needs a session of its own: listening, holding a lock."""
+        return self._listen_dsn or self.dsn
+
+    async def run(
+        self, statement: Statement[RowT], connection: psycopg.AsyncConnection[Any] | None = None
+    ) -> list[RowT]:
+        """Run a statement: in the caller's transaction if a connection is given, else committed."""
+        if connection is not None:
+            return await run(connection, statement, self.schema)
+        async with self.connection() as own:
+            return await run(own, statement, self.schema)
+
+    def run_sync(
+        self, statement: Statement[RowT], connection: psycopg.Connection[Any] | None = None
+    ) -> list[RowT]:
+        """Do what run() does, from the sync world. Not to be called on an event loop's thread."""
+        if connection is not None:
+            return run_sync(connection, statement, self.schema)
+        with self._sync().connection() as own:
+            return run_sync(own, statement, self.schema)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """Lend a connection of the pool. What it did is committed at the end, or rolled back."""
+        pool = await self._open()
+        async with pool.connection() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        """Close what this opened. It opens again when used again."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+            sync_pool, self._sync_pool = self._sync_pool, None
+            located, self._located = self._located, None
+            loop, self._loop = self._loop, None
+            if located is not None:
+                self._dsn = None
+        if pool is not None and loop is asyncio.get_running_loop():
+            await pool.close()
+        if sync_pool is not None:
+            await asyncio.to_thread(sync_pool.close)
+        if located is not None:
+            await asyncio.to_thread(located.close)
+
+    async def _open(self) -> AsyncConnectionPool[Any]:
+        if self._given is not None:
+            if self._given.closed:
+                raise ConfigurationError(
+                    "the pool given to Context is not open: open it first, with `await pool.open()`"
+                )
+            return self._given
+        loop = asyncio.get_running_loop()
+        dsn = self._dsn or await asyncio.to_thread(lambda: self.dsn)
+        with self._lock:
+            if self._pool is not None and self._loop is loop:
+                return self._pool
+            if self._pool is not None and self._loop is not None and not self._loop.is_closed():
+                raise ConfigurationError(
+                    "this Context is in use by another event loop: close it there first, or make one Context per loop"
+                )
+            pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+                with_defaults(dsn),
+                min_size=0,
+                max_size=MAX_POOL_SIZE,
+                kwargs={"autocommit": True},
+                configure=configure,
+                open=False,
+                name=f"cuckmq-{self.schema}",
+            )
+            self._pool, self._loop = pool, loop
+        await pool.open()
+        return pool
+
+    def _sync(self) -> ConnectionPool[Any]:
+        dsn = self.dsn
+        with self._lock:
+            if self._sync_pool is None:
+                self._sync_pool = ConnectionPool(
+                    with_defaults(dsn),
+                    min_size=0,
+                    max_size=MAX_POOL_SIZE,
+                    kwargs={"autocommit": True},
+                    configure=configure_sync,
+                    open=True,
+                    name=f"cuckmq-sync-{self.schema}-{os.getpid()}",
+                )
+            return self._sync_pool

@@ -1,0 +1,161 @@
+"""Hear what the database has to tell: one connection per process that listens.
+
+What is heard is a hint: that there may be something to claim, that a cancellation was asked. Nothing
+rests on it, because hints get lost: with the connection, in a pooler that accepts LISTEN and delivers
+nothing, in a network that went silent. So
+
+- after every (re)connection subscribers are told to look for themselves: what was said meanwhile is gone;
+- every few seconds the listener sends itself a message through the server, and if it does not hear
+  it, the connection is deaf: it is dropped and made anew;
+- behind a pooler it finds itself deaf from the start, says so once, and tries again now and then,
+  while everyone polls.
+
+Anyone in the database may listen and may speak on the channel, so messages carry numbers only, and
+what they claim is never believed: it is looked up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+
+from cuckmq.database.connect import connect
+from cuckmq.database.database import Database
+
+_logger = logging.getLogger("cuckmq.listener")
+
+PING_SECS: Final = 15.0
+PONG_TIMEOUT_SECS: Final = 5.0
+MAX_PAUSE_SECS: Final = 30.0
+
+Hint = tuple[str, int]
+"""A word and a number: `("ready", channel_id)`, `("cancel", job_id)`; `("connected", 0)` is our own."""
+
+
+class Listener:
+    """Listens while anyone is subscribed.
+
+    Args:
+        database: whose schema to listen for, on its direct DSN.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._subscribers: list[Callable[[Hint], None]] = []
+        self._task: asyncio.Task[None] | None = None
+        self.is_connected = asyncio.Event()
+
+    def subscribe(self, subscriber: Callable[[Hint], None]) -> Callable[[], None]:
+        """Have hints told to a function, which must not raise. Returns the way to unsubscribe.
+
+        The first subscriber makes the listener connect; when the last has gone, it hangs up.
+        """
+        self._subscribers.append(subscriber)
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(
+                self._listen(), name="cuckmq-listener"
+            )
+
+        def unsubscribe() -> None:
+            if subscriber in self._subscribers:
+                self._subscribers.remove(subscriber)
+            if not self._subscribers and self._task is not None:
+                self._task.cancel()
+
+        return unsubscribe
+
+    async def close(self) -> None:
+        """Hang up and wait until that is done."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _listen(self) -> None:
+        pause_secs = 0.5
+        is_told = False
+        try:
+            while True:
+                try:
+                    await self._listen_once()
+                    pause_secs = 0.5
+                except (psycopg.Error, OSError, _DeafError) as error:
+                    was_connected = self.is_connected.is_set()
+                    if isinstance(error, _DeafError) and not was_connected:
+                        if not is_told:
+                            _logger.warning("%s", error)
+                            is_told = True
+                        pause_secs = MAX_PAUSE_SECS
+                    else:
+                        _logger.warning("lost the connection that listens, trying again: %s", error)
+                        pause_secs = 0.1 if was_connected else min(2 * pause_secs, MAX_PAUSE_SECS)
+                finally:
+                    self.is_connected.clear()
+                await asyncio.sleep(pause_secs * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+        finally:
+            self._task = None
+
+    async def _listen_once(self) -> None:
+        channel = f"cuckmq.{self._database.schema}"
+        connection = await connect(await asyncio.to_thread(lambda: self._database.direct_dsn))
+        try:
+            await connection.execute(
+                sql.SQL("listen {}").format(sql.Identifier(channel)), prepare=False
+            )
+            is_pong_due, wait_secs = True, PONG_TIMEOUT_SECS
+            await self._ping(connection, channel)
+            while True:
+                if await self._hear(connection, wait_secs):
+                    is_pong_due, wait_secs = False, PING_SECS
+                elif is_pong_due:
+                    raise _DeafError(
+                        "LISTEN is not answered, probably because a pooler stands in between: workers poll "
+                        "instead. Give Context(listen_dsn=...) a DSN that reaches the server itself"
+                    )
+                else:
+                    is_pong_due, wait_secs = True, PONG_TIMEOUT_SECS
+                    await self._ping(connection, channel)
+        finally:
+            await connection.close()
+
+    async def _ping(self, connection: psycopg.AsyncConnection[Any], channel: str) -> None:
+        await connection.execute(
+            "select pg_catalog.pg_notify(%s, 'ping')", (channel,), prepare=False
+        )
+
+    async def _hear(self, connection: psycopg.AsyncConnection[Any], wait_secs: float) -> bool:
+        """Wait for words; whatever comes, even a neighbour's ping, shows that we are not deaf."""
+        has_heard = False
+        async for notification in connection.notifies(timeout=wait_secs, stop_after=1):
+            has_heard = True
+            if not self.is_connected.is_set():
+                self.is_connected.set()
+                self._tell(("connected", 0))
+            self._understand(notification.payload)
+        return has_heard
+
+    def _understand(self, payload: str) -> None:
+        word, _, number = payload.partition(" ")
+        if (
+            word in ("ready", "cancel")
+            and number.isascii()
+            and number.isdigit()
+            and len(number) < 20
+        ):
+            self._tell((word, int(number)))
+
+    def _tell(self, hint: Hint) -> None:
+        for subscriber in tuple(self._subscribers):
+            subscriber(hint)
+
+
+class _DeafError(Exception):
+    """The server takes our words and brings none back."""

@@ -1,0 +1,81 @@
+"""Run a statement on a connection: the one place where the sync and the async world meet.
+
+All else deals in statements, which are values. Here they are executed, and what the queue's own
+functions say by SQLSTATE is turned into errors of our family.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import psycopg
+from psycopg import errors as pg
+
+from cuckmq.errors import (
+    ConfigurationError,
+    DefinitionNotDeployed,
+    SchemaMissing,
+    SchemaOutdated,
+    WorkerLost,
+)
+from cuckmq.protocol.statement import RowT, Statement
+
+
+async def run(
+    connection: psycopg.AsyncConnection[Any], statement: Statement[RowT], schema: str
+) -> list[RowT]:
+    """Run a statement and read its rows. Commits only if the connection does so by itself.
+
+    Raises:
+        SchemaMissing, SchemaOutdated: the schema is not there, or lacks what the statement calls.
+        DefinitionNotDeployed, WorkerLost, ConfigurationError: as the statement says.
+        psycopg.Error: whatever else the database or the connection has to say.
+    """
+    try:
+        async with connection.cursor(binary=True) as cursor:
+            await cursor.execute(statement.text(schema), statement.parameters)
+            return [statement.read(row) for row in await cursor.fetchall()]
+    except psycopg.Error as error:
+        translate(error, schema)
+
+
+def run_sync(
+    connection: psycopg.Connection[Any], statement: Statement[RowT], schema: str
+) -> list[RowT]:
+    """Do what run() does, on a sync connection."""
+    try:
+        with connection.cursor(binary=True) as cursor:
+            cursor.execute(statement.text(schema), statement.parameters)
+            return [statement.read(row) for row in cursor.fetchall()]
+    except psycopg.Error as error:
+        translate(error, schema)
+
+
+def translate(error: psycopg.Error, schema: str) -> NoReturn:
+    """Raise the error of our family that this is, or the error itself."""
+    told = error.diag.message_primary or str(error)
+    hint = f": {error.diag.message_hint}" if error.diag.message_hint else ""
+    match error.sqlstate:
+        case "CQ001":
+            raise DefinitionNotDeployed(f"{told}{hint}") from error
+        case "CQ002":
+            raise WorkerLost(told) from error
+        case "CQ003":
+            raise ConfigurationError(f"{told}{hint}") from error
+        case _:
+            pass
+    if isinstance(error, pg.InvalidSchemaName):
+        raise SchemaMissing(missing_schema(schema)) from error
+    if isinstance(error, (pg.UndefinedFunction, pg.UndefinedTable)) and schema in told:
+        raise SchemaOutdated(
+            f'schema "{schema}" lacks what this version of cuckmq calls: run `cuckmq migrate --schema {schema}`'
+        ) from error
+    raise error
+
+
+def missing_schema(schema: str) -> str:
+    """Say that the schema is not there, and what to do."""
+    return (
+        f'there is no schema "{schema}" with a queue in this database: run `cuckmq migrate --schema {schema}`, '
+        "or `await context.migrate()`"
+    )

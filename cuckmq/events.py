@@ -1,0 +1,192 @@
+"""What can happen, as values: one class for each thing, told after it is true in the database.
+
+Handlers are given to `Context.add_event_handler` and hear of what this process does: its enqueues, its
+workers, its orchestrators. A handler that raises is logged and changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TypeAlias
+
+from cuckmq.state import JobState
+
+_logger = logging.getLogger("cuckmq.events")
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something happened.
+
+    Attributes:
+        at: when this process learned of it, by its own clock.
+    """
+
+    at: datetime = field(default_factory=_now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefinitionDeployed(Event):
+    """A job definition is known to the database, or known anew."""
+
+    name: str
+    definition_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent(Event):
+    """Something happened to one job."""
+
+    job_id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEnqueued(JobEvent):
+    """A job was put in. In a transaction of the caller's it is told at once, not at its commit."""
+
+    job_group: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEvent(JobEvent):
+    """Something happened to an attempt of a job."""
+
+    attempt: int
+    worker_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobClaimed(AttemptEvent):
+    """A worker has taken a job."""
+
+    job_group: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptStarted(AttemptEvent):
+    """A worker is about to call the work function."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptSucceeded(AttemptEvent):
+    """The work function has returned, and the job is finalized as succeeded."""
+
+    duration_secs: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFailed(AttemptEvent):
+    """An attempt came to an error. `state` tells what became of the job: `scheduled` or `failed`."""
+
+    duration_secs: float
+    error_type: str
+    error: str
+    state: JobState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptLost(AttemptEvent):
+    """An attempt ended after its job had been given to another worker. Its outcome was dropped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFailed(JobEvent):
+    """A job has failed for good."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOrphaned(JobEvent):
+    """A job waits in a channel of this worker, which does not know its definition."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDeleted(Event):
+    """A finalized job was deleted because of its age."""
+
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupDeleted(Event):
+    """Nobody stands in a job group's line any more, and nothing is left of the group."""
+
+    job_group: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleTicked(Event):
+    """A repeating job was enqueued for one of its moments."""
+
+    name: str
+    job_id: int
+    slot_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleOrphaned(Event):
+    """A repeating job is due, and this orchestrator does not know its definition."""
+
+    name: str
+    slot_at: datetime
+
+
+EventHandler: TypeAlias = Callable[[Event], Awaitable[None] | None]
+
+
+class EventHub:
+    """Tells events to handlers, and lets no handler do harm."""
+
+    def __init__(self) -> None:
+        self._handlers: list[EventHandler] = []
+        self._tasks: set[asyncio.Future[None]] = set()
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether anyone listens. Where not, the hot path makes no events at all."""
+        return bool(self._handlers)
+
+    def add(self, handler: EventHandler) -> Callable[[], None]:
+        """Add a handler, sync or async. Returns a function that removes it again."""
+        entry: EventHandler = lambda event: handler(event)  # noqa: E731 - the same handler may be added twice
+        self._handlers.append(entry)
+
+        def remove() -> None:
+            if entry in self._handlers:
+                self._handlers.remove(entry)
+
+        return remove
+
+    def tell(self, event: Event) -> None:
+        """Call every handler. Async ones go on by themselves; whatever one raises is logged."""
+        for handler in tuple(self._handlers):
+            try:
+                pending = handler(event)
+                if inspect.isawaitable(pending):
+                    self._follow(pending, event)
+            except BaseException:
+                _logger.exception("an event handler failed on %s", type(event).__name__)
+
+    def _follow(self, pending: Awaitable[None], event: Event) -> None:
+        async def follow() -> None:
+            try:
+                await pending
+            except Exception:
+                _logger.exception("an event handler failed on %s", type(event).__name__)
+
+        task = asyncio.ensure_future(follow())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,115 @@
+"""What enqueue gives back: a hand on a job, from which its fate can be asked."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Generic, TypeVar
+
+from cuckmq.database.database import Database
+from cuckmq.database.endings import Endings
+from cuckmq.errors import InvalidResult, JobCancelled, JobFailed, JobNotFound, ResultTimeout
+from cuckmq.job import Job, error_from_record, job_from_row
+from cuckmq.payload import Codec, CodecError
+from cuckmq.protocol import inspect
+from cuckmq.protocol.cancel import cancel
+from cuckmq.protocol.inspect import Ending
+from cuckmq.state import JobState
+from cuckmq.types import Secs, as_secs
+
+ResultT = TypeVar("ResultT", covariant=True)
+
+
+class JobHandle(Generic[ResultT]):
+    """A hand on one job. It holds an id and nothing else; make as many as you like.
+
+    Attributes:
+        id: the job's id.
+    """
+
+    __slots__ = ("_codec", "_database", "_endings", "id")
+
+    def __init__(
+        self, job_id: int, *, database: Database, endings: Endings, codec: Codec[ResultT]
+    ) -> None:
+        self.id = job_id
+        self._database = database
+        self._endings = endings
+        self._codec = codec
+
+    def __repr__(self) -> str:
+        return f"JobHandle({self.id})"
+
+    async def get(self) -> Job:
+        """Look at the job as it is now.
+
+        Raises:
+            JobNotFound: it was purged, or the transaction that enqueued it did not commit.
+        """
+        rows = await self._database.run(inspect.find_jobs([self.id]))
+        if not rows:
+            raise self._not_found()
+        return job_from_row(rows[0])
+
+    async def result(self, *, timeout_secs: Secs | None = None) -> ResultT:
+        """Wait for the job to end, and return what its work function returned.
+
+        Works from any process, and at once for a job that ended long ago.
+
+        Args:
+            timeout_secs: how long to wait; None for as long as it takes.
+
+        Raises:
+            JobFailed: it failed; the message has the last error.
+            JobCancelled: it was cancelled.
+            JobNotFound: it was purged, or never committed.
+            ResultTimeout: it did not end in time. It goes on.
+            InvalidResult: what is stored does not fit the definition's result type.
+        """
+        limit_secs = None if timeout_secs is None else as_secs("timeout_secs", timeout_secs)
+        ending = await self._find_ending()
+        if ending is None:
+            try:
+                ending = await asyncio.wait_for(self._endings.wait(self.id), limit_secs)
+            except TimeoutError:
+                raise ResultTimeout(
+                    f"job {self.id} did not end within {limit_secs:g} s; it goes on", job_id=self.id
+                ) from None
+        return self._read(ending)
+
+    async def cancel(self) -> bool:
+        """Cancel the job: at once if it has not started, else by asking its worker to stop it.
+
+        Returns:
+            Whether it is cancelled, or was asked to be. False when it had ended already.
+        """
+        (answer,) = await self._database.run(cancel(self.id))
+        return answer in ("cancelled", "requested")
+
+    async def _find_ending(self) -> Ending | None:
+        """Find how it ended, None while it lives; a job that is nowhere is an error."""
+        for _ in range(2):
+            endings = await self._database.run(inspect.find_endings([self.id]))
+            if endings:
+                return endings[0]
+            if (await self._database.run(inspect.is_live(self.id)))[0]:
+                return None
+        raise self._not_found()
+
+    def _read(self, ending: Ending) -> ResultT:
+        if ending.state == JobState.CANCELLED:
+            raise JobCancelled(f"job {self.id} was cancelled", job_id=self.id)
+        if ending.state == JobState.FAILED:
+            last = error_from_record(ending.errors[-1]) if ending.errors else None
+            told = f": {last.type}: {last.message}" if last else ""
+            reason = ending.reason or ""
+            raise JobFailed(f"job {self.id} failed ({reason}){told}", job_id=self.id, reason=reason)
+        try:
+            return self._codec.decode(ending.result or "null")
+        except CodecError as error:
+            raise InvalidResult(f"job {self.id}: {error}", job_id=self.id) from error
+
+    def _not_found(self) -> JobNotFound:
+        return JobNotFound(
+            f"there is no job {self.id}: it was purged, or the transaction that enqueued it did not commit",
+            job_id=self.id,
+        )

@@ -1,0 +1,80 @@
+"""How an attempt ends: what a work function may say, and what the machinery tells the queue.
+
+A work function ends by returning its result or by raising. To say something else it returns, or
+raises, one of the verdicts here::
+
+    return Snooze(60)             # again in a minute; no try is used up
+    return Cancel("no longer wanted")
+    return Fail("card declined")  # failed, whatever tries are left
+
+Verdicts are exceptions so that they can be raised from deep inside; returning them is the same.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, TypeAlias
+
+from cuckmq.types import Secs, as_secs
+
+
+class Verdict(Exception):  # noqa: N818 - a word to the queue, not an error
+    """What a work function may say in place of a result."""
+
+
+class Snooze(Verdict):
+    """Run this job again later. It counts neither as a try nor as an error.
+
+    Args:
+        delay_secs: how long to wait.
+    """
+
+    def __init__(self, delay_secs: Secs) -> None:
+        self.delay_secs = as_secs("Snooze", delay_secs)
+        super().__init__(f"snoozed for {self.delay_secs:g} s")
+
+
+class Cancel(Verdict):
+    """End this job as cancelled.
+
+    Args:
+        reason: kept with the job, for people.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Fail(Verdict):
+    """End this job as failed, whatever tries are left.
+
+    Args:
+        reason: kept with the job, for people.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+OutcomeKind: TypeAlias = Literal["succeeded", "error", "failed", "cancelled", "snoozed"]
+
+
+class Outcome(NamedTuple):
+    """What became of one attempt, in the words of settle().
+
+    Attributes:
+        job_id: the job.
+        attempt: which attempt of it; with the worker's id it is the fence.
+        kind: what the attempt came to.
+        reason: the reason code, should the job fail.
+        detail: the result, or an error record, as JSON text.
+        delay_secs: the wait before the next run, for `error` and `snoozed`.
+    """
+
+    job_id: int
+    attempt: int
+    kind: OutcomeKind
+    reason: str | None = None
+    detail: str | None = None
+    delay_secs: float | None = None

@@ -1,0 +1,84 @@
+"""Give outcomes and take jobs, in one round trip. See exchange.sql, settle.sql and claim.sql."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from cuckmq.outcome import Outcome
+from cuckmq.protocol.statement import Statement
+
+SQL: Final = (
+    "select * from {schema}.exchange(%s, %s::bigint[], %s::integer[], %s::text[], %s::text[], %s::text[],"
+    " %s::float8[], %s::bigint[], %s::integer[], %s::integer[], %s, %s, %s::integer[], %s::timestamptz[])"
+)
+
+
+class Row(NamedTuple):
+    """A row of the answer.
+
+    With a verdict it tells what became of an outcome (of a group for `emptied`, whose hash is in
+    job_id), or for `due` in how many seconds the next entry comes due. Without one it is a job.
+    """
+
+    verdict: str | None
+    job_id: int
+    attempt: int
+    definition_id: int
+    lane_id: int
+    run_at: datetime
+    job_group: str | None
+    group_hash: int | None
+    is_suspect: bool
+    error_count: int
+    stall_count: int
+    num_attempts: int
+    payload: str
+    secs: float | None
+
+
+@dataclass(slots=True)
+class Demand:
+    """What a worker asks for.
+
+    Attributes:
+        channel_ids: the channels it serves; None for all.
+        definition_ids: the definitions it knows.
+        limit: how many entries to take at most; 0 for none.
+        slice: how many jobs of one group to take at most.
+        marks: by lane, where earlier claims have come to; empty to look from the start.
+    """
+
+    channel_ids: list[int] | None
+    definition_ids: list[int]
+    limit: int = 0
+    slice: int = 1
+    marks: dict[int, datetime] = field(default_factory=dict[int, datetime])
+
+
+def exchange(
+    worker_id: int, outcomes: Sequence[Outcome], group_hashes: Sequence[int], demand: Demand
+) -> Statement[Row]:
+    """Settle outcomes, release groups and claim jobs, together or not at all.
+
+    Raises, when run:
+        WorkerLost: the queue has taken the worker for dead; nothing was settled or claimed.
+    """
+    columns: Any = zip(*outcomes, strict=True) if outcomes else ((), (), (), (), (), ())
+    return Statement(
+        SQL,
+        (
+            worker_id,
+            *map(list, columns),
+            list(group_hashes),
+            demand.channel_ids,
+            demand.definition_ids,
+            demand.limit,
+            demand.slice,
+            list(demand.marks),
+            list(demand.marks.values()),
+        ),
+        Row._make,
+    )

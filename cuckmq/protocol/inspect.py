@@ -1,0 +1,119 @@
+"""Look, without changing anything: jobs, their counts, orphans, invariants, versions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from cuckmq.protocol.statement import Statement
+
+JOBS: Final = """
+    select id, definition, channel, priority, job_group, state, reason, attempt, error_count, stall_count,
+        num_attempts, num_stalls, created_at, run_at, claimed_at, finalized_at, worker_id,
+        is_cancel_requested, payload::text, result::text, errors
+    from {schema}.all_job where id = any(%s)
+"""
+ENDINGS: Final = """
+    select id, state, reason, result::text, errors from {schema}.finalized_job where id = any(%s)
+"""
+IS_KNOWN: Final = "select exists(select from {schema}.job where id = %s)"
+COUNTS: Final = """
+    select 'scheduled', count(*) from {schema}.scheduled where job_id is not null
+    union all
+    select 'queued', (select count(*) from {schema}.ready where job_id is not null)
+        + (select count(*) from {schema}.waiting)
+    union all select 'running', count(*) from {schema}.running
+    union all select state, count(*) from {schema}.finalized_job group by state
+"""
+ORPHANS: Final = "select * from {schema}.find_orphans(%s::integer[], %s::integer[])"
+PROBLEMS: Final = "select * from {schema}.check_invariants()"
+VERSION: Final = """
+    select version, functions_fingerprint from {schema}.schema_version order by version desc limit 1
+"""
+
+
+class JobRow(NamedTuple):
+    """A row of the view all_job, payload and result as JSON text."""
+
+    id: int
+    definition: str
+    channel: str
+    priority: int
+    job_group: str | None
+    state: str
+    reason: str | None
+    attempt: int
+    error_count: int
+    stall_count: int
+    num_attempts: int
+    num_stalls: int
+    created_at: datetime
+    run_at: datetime
+    claimed_at: datetime | None
+    finalized_at: datetime | None
+    worker_id: int | None
+    is_cancel_requested: bool
+    payload: str
+    result: str | None
+    errors: list[dict[str, Any]] | None
+
+
+class Ending(NamedTuple):
+    """How a job ended."""
+
+    job_id: int
+    state: str
+    reason: str | None
+    result: str | None
+    errors: list[dict[str, Any]] | None
+
+
+class Orphan(NamedTuple):
+    """A job that a worker passes over because it does not know its definition."""
+
+    job_id: int
+    definition: str
+    channel: str
+
+
+class Problem(NamedTuple):
+    """Something that should never be."""
+
+    problem: str
+    job_id: int | None
+    group_hash: int | None
+
+
+def find_jobs(job_ids: list[int]) -> Statement[JobRow]:
+    """Find jobs by id, live or finalized, in no particular order."""
+    return Statement(JOBS, (job_ids,), JobRow._make)
+
+
+def find_endings(job_ids: list[int]) -> Statement[Ending]:
+    """Find how jobs ended; those that live, or are unknown, are left out."""
+    return Statement(ENDINGS, (job_ids,), Ending._make)
+
+
+def is_live(job_id: int) -> Statement[bool]:
+    """Tell whether the job exists and has not ended; one row."""
+    return Statement(IS_KNOWN, (job_id,), lambda row: bool(row[0]))
+
+
+def count_jobs() -> Statement[tuple[str, int]]:
+    """Count jobs by state. Counts every row: meant for people, not for loops."""
+    return Statement(COUNTS, (), lambda row: (row[0], row[1]))
+
+
+def find_orphans(channel_ids: list[int] | None, definition_ids: list[int]) -> Statement[Orphan]:
+    """Find jobs of these channels that nobody with these definitions claims; bounded."""
+    return Statement(ORPHANS, (channel_ids, definition_ids), Orphan._make)
+
+
+def find_problems() -> Statement[Problem]:
+    """Check the whole picture; no rows when all is well."""
+    return Statement(PROBLEMS, (), Problem._make)
+
+
+def find_version() -> Statement[tuple[int, str | None]]:
+    """Tell the schema's version and its functions' fingerprint; no row before the first migration."""
+    return Statement(VERSION, (), lambda row: (row[0], row[1]))

@@ -1,0 +1,86 @@
+"""The life of a worker as the queue sees it: register, beat, recall, retire; and the rescue of the dead.
+
+See register_worker.sql, hold_worker.sql, heartbeat.sql, recall.sql, retire_worker.sql, rescue.sql.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from cuckmq.protocol.statement import Statement, only
+
+REGISTER: Final = (
+    "select * from {schema}.register_worker(%s, %s, %s::integer, %s, %s::integer, %s, %s::float8)"
+)
+HOLD: Final = "select {schema}.hold_worker(%s)"
+BEAT: Final = "select * from {schema}.heartbeat(%s, %s::bigint[], %s::integer[])"
+RECALL: Final = "select {schema}.recall(%s, %s::bigint[])"
+RETIRE: Final = "select {schema}.retire_worker(%s)"
+RESCUE: Final = "select * from {schema}.rescue(%s::float8, %s::float8)"
+
+
+class Registration(NamedTuple):
+    """A worker's id, and the ids of the channels it named (None for all)."""
+
+    worker_id: int
+    channel_ids: list[int] | None
+
+
+class Pulse(NamedTuple):
+    """What the queue answers to a beat."""
+
+    is_alive: bool
+    lost_job_ids: list[int]
+    cancelled_job_ids: list[int]
+
+
+class Rescued(NamedTuple):
+    """A job taken from a dead worker, and what became of it: `queued` or `failed`."""
+
+    job_id: int
+    verdict: str
+    worker_id: int
+    definition: str
+
+
+def register_worker(
+    *,
+    name: str,
+    host: str,
+    pid: int,
+    version: str,
+    concurrency: int,
+    channels: list[str] | None,
+    lease_secs: float,
+) -> Statement[Registration]:
+    """Announce a new incarnation of a worker; one row."""
+    return Statement(
+        REGISTER,
+        (name, host, pid, version, concurrency, channels, lease_secs),
+        Registration._make,
+    )
+
+
+def hold_worker(worker_id: int) -> Statement[bool]:
+    """Tie the worker to this session; one row, of whether it is tied."""
+    return Statement(HOLD, (worker_id,), only)
+
+
+def heartbeat(worker_id: int, job_ids: list[int], attempts: list[int]) -> Statement[Pulse]:
+    """Say that the worker lives and ask after its attempts; one row. Commits nothing else."""
+    return Statement(BEAT, (worker_id, job_ids, attempts), Pulse._make)
+
+
+def recall(worker_id: int, kept_job_ids: list[int]) -> Statement[list[int]]:
+    """Put back what the worker holds beside the given jobs; one row, of the ids put back."""
+    return Statement(RECALL, (worker_id, kept_job_ids), only)
+
+
+def retire_worker(worker_id: int) -> Statement[list[int]]:
+    """Put everything back and forget the worker; one row, of the ids put back."""
+    return Statement(RETIRE, (worker_id,), only)
+
+
+def rescue(*, job_group_unlock_secs: float, beat_secs: float) -> Statement[Rescued]:
+    """Take the jobs of dead workers away from them; a row per job."""
+    return Statement(RESCUE, (job_group_unlock_secs, beat_secs), Rescued._make)

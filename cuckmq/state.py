@@ -1,0 +1,58 @@
+"""The states of a job, and how it passes from one to the next."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class JobState(StrEnum):
+    """Where a job stands. The last three are final."""
+
+    SCHEDULED = "scheduled"
+    """Not before its moment: a delay, or the wait before the next try."""
+    QUEUED = "queued"
+    """May run: waits for a worker, or for its group's turn."""
+    BLOCKED = "blocked"
+    """Waits for another job to end."""
+    RUNNING = "running"
+    """Claimed by a worker."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can happen to the job any more."""
+        return self in FINAL_STATES
+
+
+FINAL_STATES: Final = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+
+TRANSITIONS: Final[dict[JobState, frozenset[JobState]]] = {
+    JobState.SCHEDULED: frozenset({JobState.QUEUED, JobState.CANCELLED}),
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
+    JobState.BLOCKED: frozenset({JobState.QUEUED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.RUNNING: frozenset({
+        JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.SCHEDULED, JobState.QUEUED,
+    }),
+    JobState.SUCCEEDED: frozenset(),
+    JobState.FAILED: frozenset(),
+    JobState.CANCELLED: frozenset(),
+}  # fmt: skip
+"""Every step there is. docs/state-machine.md draws it; a test holds the two together."""
+
+
+class FailureReason(StrEnum):
+    """Why a job failed."""
+
+    ERROR = "error"
+    """Its work function raised, and no try was left."""
+    STALLED = "stalled"
+    """It lost its worker more often than it may."""
+    DECLARED = "declared"
+    """Its work function said so, by Fail."""
+    INVALID_PAYLOAD = "invalid_payload"
+    """What was stored does not fit the definition."""
+    INVALID_RESULT = "invalid_result"
+    """What its work function returned cannot be stored."""

@@ -1,0 +1,77 @@
+"""Small shared vocabulary: durations and how they are given."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+from cuckmq.errors import ConfigurationError
+
+Secs: TypeAlias = float | timedelta
+"""A duration: a number of seconds, or a timedelta."""
+
+UNLIMITED: Final = 2_147_483_647
+"""How the database writes "no limit" where Python says None."""
+
+MAX_DELAY_SECS: Final = 1e10
+
+
+def as_secs(name: str, value: Secs, *, minimum: float = 0.0) -> float:
+    """Read a duration, refusing what is none.
+
+    Args:
+        name: the option, for the message.
+        value: seconds, or a timedelta.
+        minimum: the least that is allowed.
+
+    Raises:
+        ConfigurationError: not a number, not finite, or below the minimum.
+    """
+    secs = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(secs, bool) or not isinstance(secs, (int, float)):
+        raise ConfigurationError(f"{name} is a number of seconds or a timedelta, not {value!r}")
+    if not math.isfinite(secs) or not minimum <= secs <= MAX_DELAY_SECS:
+        raise ConfigurationError(f"{name} is {value!r}: allowed are {minimum:g} to 1e10 seconds")
+    return float(secs)
+
+
+def as_limit(name: str, value: int | None, *, minimum: int) -> int:
+    """Read a limit, where None means that there is none.
+
+    Raises:
+        ConfigurationError: not a whole number, or below the minimum.
+    """
+    if value is None:
+        return UNLIMITED
+    return as_count(name, value, minimum=minimum)
+
+
+def as_count(name: str, value: int, *, minimum: int, maximum: int = UNLIMITED) -> int:
+    """Read a whole number within bounds.
+
+    Raises:
+        ConfigurationError: not a whole number, or out of bounds.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigurationError(f"{name} is a whole number, not {value!r}")
+    if not minimum <= value <= maximum:
+        raise ConfigurationError(f"{name} is {value}: allowed are {minimum} to {maximum}")
+    return value
+
+
+def as_moment(name: str, value: datetime) -> datetime:
+    """Read a moment in time, refusing one without a time zone.
+
+    Raises:
+        ConfigurationError: not a datetime, or a naive one, which means another moment on every host.
+    """
+    if not isinstance(value, datetime):
+        raise ConfigurationError(f"{name} is a datetime, not {value!r}")
+    if value.utcoffset() is None:
+        raise ConfigurationError(
+            f"{name} {value!r} has no time zone: say which, as in datetime.now(timezone.utc)"
+        )
+    if not 1 < value.year < 9999:
+        raise ConfigurationError(f"{name} {value!r} is out of range")
+    return value
