@@ -128,9 +128,7 @@ class Attempt:
         if self._transaction is None or self._stack is None:
             raise RuntimeError("no transaction was opened in this attempt")
         try:
-            verdicts = await run(
-                self._transaction, settle(self.worker_id, [outcome]), self._database.schema
-            )
+            verdicts = await run(self._transaction, settle(self.worker_id, [outcome]), self._database.schema)
             if any(verdict == "lost" for _, verdict in verdicts):
                 raise AttemptLost(f"job {self.job_id} was given to another worker")
         except BaseException as error:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, Protocol, Self, TypeVar, overload
 
 from psycopg_pool import AsyncConnectionPool
-from typing_extensions import Self, Unpack
+from typing_extensions import Unpack
 
 from cuckmq.attempt import Attempt
 from cuckmq.database.database import Database
@@ -36,9 +36,7 @@ class JobDecorator(Protocol):
         self, function: Callable[[], Awaitable[ResultT | Verdict]], /
     ) -> JobDefinition[None, ResultT]: ...
     @overload
-    def __call__(
-        self, function: Callable[[], ResultT | Verdict], /
-    ) -> JobDefinition[None, ResultT]: ...
+    def __call__(self, function: Callable[[], ResultT | Verdict], /) -> JobDefinition[None, ResultT]: ...
     @overload
     def __call__(
         self, function: Callable[[PayloadT], Awaitable[ResultT | Verdict]], /
@@ -65,9 +63,7 @@ class RepeatingJobDecorator(Protocol):
         self, function: Callable[[], Awaitable[ResultT | Verdict]], /
     ) -> JobDefinition[None, ResultT]: ...
     @overload
-    def __call__(
-        self, function: Callable[[], ResultT | Verdict], /
-    ) -> JobDefinition[None, ResultT]: ...
+    def __call__(self, function: Callable[[], ResultT | Verdict], /) -> JobDefinition[None, ResultT]: ...
     @overload
     def __call__(
         self, function: Callable[[None, Attempt], Awaitable[ResultT | Verdict]], /
@@ -112,9 +108,7 @@ class Context:
         self.job_post_finalize_delete_secs = as_secs(
             "job_post_finalize_delete_secs", job_post_finalize_delete_secs
         )
-        self.job_group_unlock_secs = as_secs(
-            "job_group_unlock_secs", job_group_unlock_secs, minimum=1.0
-        )
+        self.job_group_unlock_secs = as_secs("job_group_unlock_secs", job_group_unlock_secs, minimum=1.0)
         self.database = Database(pool_or_dsn, schema=schema, listen_dsn=listen_dsn)
         self.endings = Endings(self.database)
         self.events = EventHub()
@@ -161,9 +155,7 @@ class Context:
     def job(
         self, *, name: str, repeat_secs: Secs, **options: Unpack[JobOptions]
     ) -> RepeatingJobDecorator: ...
-    def job(
-        self, *, name: str, repeat_secs: Secs | None = None, **options: Unpack[JobOptions]
-    ) -> Any:
+    def job(self, *, name: str, repeat_secs: Secs | None = None, **options: Unpack[JobOptions]) -> Any:
         """Make a JobDefinition out of the function below::
 
             @context.job(name="PING", num_attempts=3)

@@ -180,12 +180,8 @@ class JobDefinition(Generic[PayloadT, ResultT]):
         self.name = check_name("job", name)
         self.work_function = work_function
         self.signature = read_signature(work_function, name)
-        self.payload_codec: Codec[PayloadT] = Codec(
-            self.signature.payload, f"the payload of job {name!r}"
-        )
-        self.result_codec: Codec[ResultT] = Codec(
-            self.signature.result, f"the result of job {name!r}"
-        )
+        self.payload_codec: Codec[PayloadT] = Codec(self.signature.payload, f"the payload of job {name!r}")
+        self.result_codec: Codec[ResultT] = Codec(self.signature.result, f"the result of job {name!r}")
         self.channel = check_name("channel", options.get("channel", DEFAULT_CHANNEL))
         self.priority = as_priority(options.get("priority", 0))
         self.num_attempts = as_limit("num_attempts", options.get("num_attempts", 1), minimum=1)
@@ -193,9 +189,7 @@ class JobDefinition(Generic[PayloadT, ResultT]):
         self.backoff = check_backoff(options.get("backoff", DEFAULT_BACKOFF_SECS))
         self.delay_secs = as_secs("delay_secs", options.get("delay_secs", 0.0))
         self.repeat_secs = (
-            None
-            if repeat_secs is None
-            else as_secs("repeat_secs", repeat_secs, minimum=MIN_REPEAT_SECS)
+            None if repeat_secs is None else as_secs("repeat_secs", repeat_secs, minimum=MIN_REPEAT_SECS)
         )
         self._job_group = options.get("job_group")
         if isinstance(self._job_group, str):
@@ -423,9 +417,7 @@ def as_placement(
         run_at=None if run_at is None else as_moment("run_at", run_at),
         channel=None if channel is None else check_name("channel", channel),
         priority=None if priority is None else as_priority(priority),
-        num_attempts=None
-        if num_attempts is None
-        else as_count("num_attempts", num_attempts, minimum=1),
+        num_attempts=None if num_attempts is None else as_count("num_attempts", num_attempts, minimum=1),
         num_stalls=None if num_stalls is None else as_count("num_stalls", num_stalls, minimum=0),
     )
 

@@ -28,9 +28,7 @@ class JobHandle(Generic[ResultT]):
 
     __slots__ = ("_codec", "_database", "_endings", "id")
 
-    def __init__(
-        self, job_id: int, *, database: Database, endings: Endings, codec: Codec[ResultT]
-    ) -> None:
+    def __init__(self, job_id: int, *, database: Database, endings: Endings, codec: Codec[ResultT]) -> None:
         self.id = job_id
         self._database = database
         self._endings = endings

@@ -60,9 +60,7 @@ def _check_text(kind: str, text: str, max_length: int) -> str:
     if not isinstance(text, str):
         raise InvalidName(f"a {kind} is a string, not {_shown(text)}")
     if not 0 < len(text) <= max_length:
-        raise InvalidName(
-            f"{kind} {_shown(text)} has {len(text)} characters: allowed are 1 to {max_length}"
-        )
+        raise InvalidName(f"{kind} {_shown(text)} has {len(text)} characters: allowed are 1 to {max_length}")
     if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
         raise InvalidName(f"{kind} {_shown(text)} holds a control character: remove it")
     if _SURROGATE.search(text):

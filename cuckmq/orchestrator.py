@@ -46,9 +46,7 @@ class Orchestrator(Daemon):
             DutyLoop(
                 Ticker(
                     context,
-                    poll_secs=as_secs(
-                        "job_schedule_poll_secs", job_schedule_poll_secs, minimum=0.01
-                    ),
+                    poll_secs=as_secs("job_schedule_poll_secs", job_schedule_poll_secs, minimum=0.01),
                 )
             ),
             DutyLoop(

@@ -40,9 +40,7 @@ def read_signature(function: Callable[..., Any], name: str) -> Signature:
             or cannot be resolved; or it is a generator.
     """
     if not callable(function):
-        raise DefinitionError(
-            f"job {name!r}: the work function is {function!r}, which cannot be called"
-        )
+        raise DefinitionError(f"job {name!r}: the work function is {function!r}, which cannot be called")
     called = _unwrapped(function)
     if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
         raise DefinitionError(f"job {name!r}: a work function returns; it does not yield")
@@ -64,9 +62,7 @@ def read_signature(function: Callable[..., Any], name: str) -> Signature:
                 f"job {name!r}: the attempt comes second, after the payload; write `(payload: None, attempt: Attempt)`"
             )
     if len(required) == 2 and hints.get(required[1].name, Attempt) is not Attempt:
-        raise DefinitionError(
-            f"job {name!r}: annotate its second parameter as `{required[1].name}: Attempt`"
-        )
+        raise DefinitionError(f"job {name!r}: annotate its second parameter as `{required[1].name}: Attempt`")
     return Signature(
         payload=payload,
         result=_without_verdicts(_annotation(hints, "return", name)),

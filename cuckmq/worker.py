@@ -80,9 +80,7 @@ class Worker(Daemon):
         if isinstance(channels, str):
             raise ConfigurationError(f'channels is a list of names: write ["{channels}"]')
         self.context = context
-        self.channels = (
-            None if channels is None else [check_name("channel", each) for each in channels]
-        )
+        self.channels = None if channels is None else [check_name("channel", each) for each in channels]
         self.concurrency = as_count("concurrency", concurrency, minimum=1, maximum=10_000)
         self.name = check_name("worker", name if name is not None else socket.gethostname()[:200])
         self._poll_secs = as_secs("poll_secs", poll_secs, minimum=0.01)
@@ -115,9 +113,7 @@ class Worker(Daemon):
             lease_secs=self._lease_secs,
             on_registered=self._on_registered,
         )
-        self._executor = Executor(
-            self.context, self._desk, self._threads, lambda: self._dispatcher.worker_id
-        )
+        self._executor = Executor(self.context, self._desk, self._threads, lambda: self._dispatcher.worker_id)
         self._heart = Heart(
             self.context.database,
             beat_secs=self._beat_secs,
@@ -159,8 +155,7 @@ class Worker(Daemon):
         ]
         self._tasks = [loop.create_task(self._dispatcher.run(), name="cuckmq-dispatcher")]
         self._tasks += [
-            loop.create_task(self._lane(), name=f"cuckmq-lane-{number}")
-            for number in range(self.concurrency)
+            loop.create_task(self._lane(), name=f"cuckmq-lane-{number}") for number in range(self.concurrency)
         ]
         self._duties = [
             DutyLoop(Rescuer(self.context, beat_secs=self._beat_secs, lease_secs=self._lease_secs)),
@@ -198,14 +193,10 @@ class Worker(Daemon):
         for running in list(self._desk.running.values()):
             self._desk.stop(running, "stopping")
         deadline = time.monotonic() + STOP_SECS
-        while (
-            any(each.task for each in self._desk.running.values()) and time.monotonic() < deadline
-        ):
+        while any(each.task for each in self._desk.running.values()) and time.monotonic() < deadline:
             await asyncio.sleep(0.005)
         for running in list(self._desk.running.values()):
-            _logger.warning(
-                "job %s does not stop when told; it is left behind", running.attempt.job_id
-            )
+            _logger.warning("job %s does not stop when told; it is left behind", running.attempt.job_id)
 
     async def _take_leave(self) -> None:
         """Give the last outcomes and retire, if the database can be reached; else the lease will end."""
@@ -216,9 +207,7 @@ class Worker(Daemon):
                     await asyncio.wait(self._tasks[:1])
                 await self._dispatcher.retire()
         except (psycopg.Error, OSError, TimeoutError, CuckmqError) as error:
-            _logger.warning(
-                "could not take leave of the queue, which will notice by itself: %s", error
-            )
+            _logger.warning("could not take leave of the queue, which will notice by itself: %s", error)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -260,9 +249,7 @@ class Worker(Daemon):
         if worker_id != self._dispatcher.worker_id:
             return
         if not pulse.is_alive:
-            _logger.warning(
-                "worker %s (%s) was taken for dead; going on as a new one", worker_id, self.name
-            )
+            _logger.warning("worker %s (%s) was taken for dead; going on as a new one", worker_id, self.name)
             self._dispatcher.lose()
             return
         for job_ids, ending in (

@@ -6,8 +6,7 @@ import asyncio
 import signal
 from abc import ABC, abstractmethod
 from types import TracebackType
-
-from typing_extensions import Self
+from typing import Self
 
 from cuckmq._runtime.signals import Scope, enter_scope, leave_scope
 

@@ -196,9 +196,7 @@ class Dispatcher:
     async def _recall(self) -> None:
         (put_back,) = await self._run(workers.recall(self.worker_id, list(self._desk.in_hand)))
         if put_back:
-            _logger.info(
-                "worker %s put back %s jobs it had not heard of", self.worker_id, len(put_back)
-            )
+            _logger.info("worker %s put back %s jobs it had not heard of", self.worker_id, len(put_back))
         self._is_unsure = False
         self._lookout.hint(time.monotonic())
 
@@ -230,9 +228,7 @@ class Dispatcher:
         return self._desk.has_slices and not self._is_closing
 
     async def _wait(self, until: float | None) -> None:
-        timeout_secs = (
-            None if until is None or until == float("inf") else max(0.0, until - time.monotonic())
-        )
+        timeout_secs = None if until is None or until == float("inf") else max(0.0, until - time.monotonic())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._desk.changed.wait(), timeout_secs)
 
@@ -256,9 +252,7 @@ class Dispatcher:
         self._look_ahead(rows, claimed, demand, began_at)
         self._reporter.report(ended, groups, rows, claimed, self.worker_id)
 
-    def _look_ahead(
-        self, rows: list[Row], claimed: list[Row], demand: Demand, began_at: float
-    ) -> None:
+    def _look_ahead(self, rows: list[Row], claimed: list[Row], demand: Demand, began_at: float) -> None:
         """Learn from an exchange when to look again."""
         now = time.monotonic()
         if demand.limit > 0:

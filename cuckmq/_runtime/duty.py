@@ -71,9 +71,7 @@ class DutyLoop:
             except Exception as error:
                 num_failures += 1
                 known = isinstance(error, (psycopg.Error, PoolTimeout, OSError, CuckmqError))
-                _logger.warning(
-                    "%s failed, trying again: %s", self._duty.name, error, exc_info=not known
-                )
+                _logger.warning("%s failed, trying again: %s", self._duty.name, error, exc_info=not known)
                 self._duty.trouble()
                 pause_secs = min(0.25 * 2**num_failures, MAX_PAUSE_SECS)
             self._is_due.clear()

@@ -38,9 +38,7 @@ class Executor:
         worker_id: asked each time, since a worker that was lost gets a new one.
     """
 
-    def __init__(
-        self, context: Context, desk: Desk, threads: Threads, worker_id: Callable[[], int]
-    ) -> None:
+    def __init__(self, context: Context, desk: Desk, threads: Threads, worker_id: Callable[[], int]) -> None:
         self._context = context
         self._desk = desk
         self._threads = threads
@@ -104,9 +102,7 @@ class Executor:
             return await Isolated(definition.work_function(*arguments))
         return await self._threads.run(definition.work_function, *arguments)
 
-    async def _conclude(
-        self, definition: Definition, attempt: Attempt, value: Any
-    ) -> Outcome | None:
+    async def _conclude(self, definition: Definition, attempt: Attempt, value: Any) -> Outcome | None:
         if attempt.ending is not None:
             return self._conclude_stopped(attempt)
         if isinstance(value, (Snooze, Cancel, Fail)):
@@ -132,9 +128,7 @@ class Executor:
             case Cancel():
                 return Outcome(job_id, number, "cancelled", None, error_record(error, number))
             case Fail():
-                return Outcome(
-                    job_id, number, "failed", FailureReason.DECLARED, error_record(error, number)
-                )
+                return Outcome(job_id, number, "failed", FailureReason.DECLARED, error_record(error, number))
             case AttemptLost():
                 attempt.ending = "lost"
                 return None
@@ -154,9 +148,7 @@ class Executor:
             _logger.exception("the backoff of job %s cannot be told; it waits 60 s", attempt.name)
             delay_secs = 60.0
         record = error_record(error, attempt.number)
-        return Outcome(
-            attempt.job_id, attempt.number, "error", FailureReason.ERROR, record, delay_secs
-        )
+        return Outcome(attempt.job_id, attempt.number, "error", FailureReason.ERROR, record, delay_secs)
 
     def _conclude_stopped(self, attempt: Attempt) -> Outcome | None:
         """End an attempt that was told to stop: only a cancellation is told to the queue."""
@@ -169,9 +161,7 @@ class Executor:
             try:
                 await attempt.rollback(error)
             except Exception:
-                _logger.exception(
-                    "job %s: its transaction could not be rolled back", attempt.job_id
-                )
+                _logger.exception("job %s: its transaction could not be rolled back", attempt.job_id)
 
 
 class _Refused(Exception):  # noqa: N818 - shown to people as the type of what went wrong

@@ -102,9 +102,7 @@ class Heart:
                     self._beat(connection, worker_id, began_at)
             except Exception as error:
                 known = isinstance(error, (psycopg.Error, OSError))
-                _logger.warning(
-                    "worker %s: a beat failed: %s", worker_id, error, exc_info=not known
-                )
+                _logger.warning("worker %s: a beat failed: %s", worker_id, error, exc_info=not known)
                 if connection is not None:
                     connection.close()
                     connection = None
@@ -139,7 +137,5 @@ class Heart:
     def _fall_silent(self, worker_id: int) -> None:
         if self._worker_id == worker_id:
             self._worker_id = 0
-            _logger.warning(
-                "worker %s got no beat through for so long that its lease may be over", worker_id
-            )
+            _logger.warning("worker %s got no beat through for so long that its lease may be over", worker_id)
             self._on_silence(worker_id)

@@ -95,7 +95,5 @@ class Lookout:
         else:
             self._is_sweep_due = True
             pause_secs = self._pause_secs * random.uniform(0.67, 1.0)  # noqa: S311 - jitter
-            self.next_at = now + (
-                pause_secs if due_secs is None else min(pause_secs, max(due_secs, 0.0))
-            )
+            self.next_at = now + (pause_secs if due_secs is None else min(pause_secs, max(due_secs, 0.0)))
             self._pause_secs = min(2 * self._pause_secs, self._poll_secs)

@@ -29,9 +29,7 @@ class Purger:
     async def turn(self) -> float:
         """Delete one batch."""
         older_than_secs = self._context.job_post_finalize_delete_secs
-        deleted = await self._context.database.run(
-            purge(older_than_secs=older_than_secs, limit=BATCH_SIZE)
-        )
+        deleted = await self._context.database.run(purge(older_than_secs=older_than_secs, limit=BATCH_SIZE))
         for job_id in deleted if self._context.events.is_heard else ():
             self._context.events.tell(JobDeleted(job_id=job_id))
         return BATCH_PAUSE_SECS if len(deleted) == BATCH_SIZE else self._poll_secs

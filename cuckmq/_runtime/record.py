@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Final
 
 MAX_MESSAGE_LENGTH: Final = 2_000
@@ -21,7 +21,7 @@ def error_record(error: BaseException, attempt: int) -> str:
         "type": type(error).__qualname__,
         "message": message_of(error),
         "traceback": _traceback_of(error),
-        "at": datetime.now(timezone.utc).isoformat(),
+        "at": datetime.now(UTC).isoformat(),
     })  # fmt: skip
 
 

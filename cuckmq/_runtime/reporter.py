@@ -37,9 +37,7 @@ class Reporter:
         worker_id: int,
     ) -> None:
         """Report attempts that ended, groups that emptied, and jobs that were claimed."""
-        verdicts = {
-            row.job_id: row.verdict for row in rows if row.verdict not in (None, "due", "emptied")
-        }
+        verdicts = {row.job_id: row.verdict for row in rows if row.verdict not in (None, "due", "emptied")}
         for each in ended:
             verdict = verdicts.get(each.attempt.job_id)
             if verdict == "lost" or each.attempt.ending == "lost":
@@ -67,11 +65,7 @@ class Reporter:
             tell(AttemptLost(**about))
         elif ended.error is None and attempt.ending is None:
             tell(AttemptSucceeded(**about, duration_secs=ended.duration_secs))
-        elif (
-            verdict in ("failed", "scheduled")
-            and ended.outcome is not None
-            and ended.error is not None
-        ):
+        elif verdict in ("failed", "scheduled") and ended.outcome is not None and ended.error is not None:
             if ended.outcome.kind != "snoozed":
                 tell(
                     AttemptFailed(

@@ -42,9 +42,7 @@ class Rescuer:
             await self._context.database.run(find_version())
             return RESCUE_SECS
         rescued = await self._context.database.run(
-            rescue(
-                job_group_unlock_secs=self._context.job_group_unlock_secs, beat_secs=self._beat_secs
-            )
+            rescue(job_group_unlock_secs=self._context.job_group_unlock_secs, beat_secs=self._beat_secs)
         )
         for job in rescued:
             _logger.warning(
@@ -55,9 +53,7 @@ class Rescuer:
                 job.verdict,
             )
             if job.verdict == "failed":
-                self._context.events.tell(
-                    JobFailed(job_id=job.job_id, name=job.definition, reason="stalled")
-                )
+                self._context.events.tell(JobFailed(job_id=job.job_id, name=job.definition, reason="stalled"))
         return RESCUE_SECS
 
     def trouble(self) -> None:

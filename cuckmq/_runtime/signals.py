@@ -71,20 +71,14 @@ class Scope:
 
     def absorb(self, error: BaseException | None) -> bool:
         """End the cancellation that a signal began. False when it was not ours to end."""
-        if (
-            not self.num_signals
-            or not isinstance(error, asyncio.CancelledError)
-            or self._task is None
-        ):
+        if not self.num_signals or not isinstance(error, asyncio.CancelledError) or self._task is None:
             return False
         return self._task.uncancel() == 0
 
     def _on_signal(self) -> None:
         self.num_signals += 1
         for daemon in self._daemons:
-            verb: Callable[[], None] = (
-                daemon.stop_claiming if self.num_signals == 1 else daemon.hasten
-            )
+            verb: Callable[[], None] = daemon.stop_claiming if self.num_signals == 1 else daemon.hasten
             verb()
         if self.num_signals == 1 and self._task is not None:
             self._task.cancel()

@@ -69,9 +69,7 @@ class Threads:
                 call.loop.call_soon_threadsafe(self._finish, call.future, result, error)
             del call, result, error
 
-    def _finish(
-        self, future: asyncio.Future[Any], result: Any, error: BaseException | None
-    ) -> None:
+    def _finish(self, future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
         self._num_busy -= 1
         if future.done():
             return

@@ -39,9 +39,7 @@ class Ticker:
                         "job %r is due to repeat, and its definition is not known here", ticked.name
                     )
                 self._orphans.add(ticked.name)
-                self._context.events.tell(
-                    ScheduleOrphaned(name=ticked.name, slot_at=ticked.slot_at)
-                )
+                self._context.events.tell(ScheduleOrphaned(name=ticked.name, slot_at=ticked.slot_at))
             else:
                 self._orphans.discard(ticked.name)
                 self._context.events.tell(

@@ -59,9 +59,7 @@ class Listener:
         """
         self._subscribers.append(subscriber)
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(
-                self._listen(), name="cuckmq-listener"
-            )
+            self._task = asyncio.get_running_loop().create_task(self._listen(), name="cuckmq-listener")
 
         def unsubscribe() -> None:
             if subscriber in self._subscribers:
@@ -107,9 +105,7 @@ class Listener:
         channel = f"cuckmq.{self._database.schema}"
         connection = await connect(await asyncio.to_thread(lambda: self._database.direct_dsn))
         try:
-            await connection.execute(
-                sql.SQL("listen {}").format(sql.Identifier(channel)), prepare=False
-            )
+            await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)), prepare=False)
             is_pong_due, wait_secs = True, PONG_TIMEOUT_SECS
             await self._ping(connection, channel)
             while True:
@@ -127,9 +123,7 @@ class Listener:
             await connection.close()
 
     async def _ping(self, connection: psycopg.AsyncConnection[Any], channel: str) -> None:
-        await connection.execute(
-            "select pg_catalog.pg_notify(%s, 'ping')", (channel,), prepare=False
-        )
+        await connection.execute("select pg_catalog.pg_notify(%s, 'ping')", (channel,), prepare=False)
 
     async def _hear(self, connection: psycopg.AsyncConnection[Any], wait_secs: float) -> bool:
         """Wait for words; whatever comes, even a neighbour's ping, shows that we are not deaf."""
@@ -144,12 +138,7 @@ class Listener:
 
     def _understand(self, payload: str) -> None:
         word, _, number = payload.partition(" ")
-        if (
-            word in ("ready", "cancel")
-            and number.isascii()
-            and number.isdigit()
-            and len(number) < 20
-        ):
+        if word in ("ready", "cancel") and number.isascii() and number.isdigit() and len(number) < 20:
             self._tell((word, int(number)))
 
     def _tell(self, hint: Hint) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, LiteralString, cast
 
 import psycopg
 from psycopg import errors as pg
-from typing_extensions import LiteralString
 
 from cuckmq.database.connect import connect
 from cuckmq.database.run import missing_schema, run

@@ -39,9 +39,7 @@ async def run(
         translate(error, schema)
 
 
-def run_sync(
-    connection: psycopg.Connection[Any], statement: Statement[RowT], schema: str
-) -> list[RowT]:
+def run_sync(connection: psycopg.Connection[Any], statement: Statement[RowT], schema: str) -> list[RowT]:
     """Do what run() does, on a sync connection."""
     try:
         with connection.cursor(binary=True) as cursor:

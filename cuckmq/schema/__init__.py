@@ -30,9 +30,7 @@ _FOLDER: Final = resources.files(__package__)
 def _versions() -> tuple[tuple[int, str], ...]:
     files = (_FOLDER / "versions").iterdir()
     numbered = [(re.match(r"(\d+)_", file.name), file) for file in files]
-    return tuple(
-        sorted((int(match[1]), file.read_text("utf-8")) for match, file in numbered if match)
-    )
+    return tuple(sorted((int(match[1]), file.read_text("utf-8")) for match, file in numbered if match))
 
 
 @cache
@@ -88,7 +86,9 @@ def generate_migration_sql(schema: str = "_cuckmq", *, version: int = SCHEMA_VER
     return [render(step, schema) for step in steps]
 
 
-_LOCK: Final = "perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('{schema_name}:migrate', 0));"
+_LOCK: Final = (
+    "perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('{schema_name}:migrate', 0));"
+)
 
 _FOUNDATION: Final = f"""\
 do $cuckmq$
