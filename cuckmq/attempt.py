@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -34,8 +34,8 @@ class Attempt:
     """
 
     __slots__ = (
-        "_database", "_is_transaction_used", "_num_attempts", "_stack", "_transaction", "ending", "error_count",
-        "job_group", "job_id", "name", "number", "queued_at", "stall_count", "worker_id",
+        "_database", "_is_transaction_used", "_num_attempts", "_stack", "_transaction", "ending",
+        "error_count", "job_group", "job_id", "name", "number", "queued_at", "stall_count", "worker_id",
     )  # fmt: skip
 
     def __init__(
@@ -84,7 +84,7 @@ class Attempt:
         return self.ending is not None
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    async def transaction(self) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
         """Open a transaction that commits together with this job's success, or not at all.
 
         What is written through the connection takes effect exactly if the job ends as succeeded:

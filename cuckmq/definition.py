@@ -28,6 +28,7 @@ from cuckmq.wakes import Wakes
 
 PayloadT = TypeVar("PayloadT")
 ResultT = TypeVar("ResultT")
+OwnResultT = TypeVar("OwnResultT")
 
 DEFAULT_CHANNEL = "_default"
 MIN_REPEAT_SECS = 0.1
@@ -44,7 +45,7 @@ class Entry(NamedTuple):
     """
 
     statement: Statement[list[int]]
-    groups: list[str | None] | None
+    groups: Sequence[str | None] | None
     channel: str
     is_deferred: bool
 
@@ -53,16 +54,33 @@ class Home(Protocol):
     """What a definition needs of its context."""
 
     @property
-    def database(self) -> Database: ...
+    def database(self) -> Database:
+        """Where statements are run."""
+        ...
+
     @property
-    def endings(self) -> Endings: ...
+    def endings(self) -> Endings:
+        """Who waits for jobs to end."""
+        ...
+
     @property
-    def events(self) -> EventHub: ...
+    def events(self) -> EventHub:
+        """Who is told."""
+        ...
+
     @property
-    def wakes(self) -> Wakes: ...
+    def wakes(self) -> Wakes:
+        """Who is woken."""
+        ...
+
     @property
-    def known(self) -> dict[int, JobDefinition[Any, Any]]: ...
-    def register(self, definition: JobDefinition[Any, Any]) -> None: ...
+    def known(self) -> dict[int, JobDefinition[Any, Any]]:
+        """Definitions by their ids in the database."""
+        ...
+
+    def register(self, definition: JobDefinition[Any, Any]) -> None:
+        """Take in a definition, or refuse its name."""
+        ...
 
 
 class JobOptions(TypedDict, total=False):
@@ -110,21 +128,21 @@ class JobDefinition(Generic[PayloadT, ResultT]):
 
     @overload
     def __init__(
-        self: JobDefinition[None, ResultT],
+        self: JobDefinition[None, OwnResultT],
         *,
         context: Home,
         name: str,
-        work_function: Callable[[], Awaitable[ResultT | Verdict]],
+        work_function: Callable[[], Awaitable[OwnResultT | Verdict]],
         repeat_secs: Secs | None = None,
         **options: Unpack[JobOptions],
     ) -> None: ...
     @overload
     def __init__(
-        self: JobDefinition[None, ResultT],
+        self: JobDefinition[None, OwnResultT],
         *,
         context: Home,
         name: str,
-        work_function: Callable[[], ResultT | Verdict],
+        work_function: Callable[[], OwnResultT | Verdict],
         repeat_secs: Secs | None = None,
         **options: Unpack[JobOptions],
     ) -> None: ...
@@ -252,7 +270,7 @@ class JobDefinition(Generic[PayloadT, ResultT]):
         num_stalls: int | None = None, connection: psycopg.AsyncConnection[Any] | None = None,
     ) -> JobHandle[ResultT]: ...  # fmt: skip
 
-    async def enqueue(
+    async def enqueue(  # noqa: D417 - the options are named in the overloads
         self,
         payload: Any = None,
         *,
@@ -386,7 +404,7 @@ class JobDefinition(Generic[PayloadT, ResultT]):
         except CodecError as error:
             raise InvalidPayload(str(error)) from error.__cause__
 
-    def _groups(self, payloads: Sequence[Any], job_group: str | None) -> list[str | None] | None:
+    def _groups(self, payloads: Sequence[Any], job_group: str | None) -> Sequence[str | None] | None:
         given = self._job_group if job_group is None else job_group
         if given is None:
             return None

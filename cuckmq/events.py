@@ -161,12 +161,14 @@ class EventHub:
 
     def add(self, handler: EventHandler) -> Callable[[], None]:
         """Add a handler, sync or async. Returns a function that removes it again."""
-        entry: EventHandler = lambda event: handler(event)  # noqa: E731 - the same handler may be added twice
-        self._handlers.append(entry)
+        self._handlers.append(handler)
+        is_there = True
 
         def remove() -> None:
-            if entry in self._handlers:
-                self._handlers.remove(entry)
+            nonlocal is_there
+            if is_there:
+                self._handlers.remove(handler)
+                is_there = False
 
         return remove
 

@@ -16,10 +16,10 @@ from cuckmq.protocol.inspect import Ending
 from cuckmq.state import JobState
 from cuckmq.types import Secs, as_secs
 
-ResultT = TypeVar("ResultT", covariant=True)
+ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 
-class JobHandle(Generic[ResultT]):
+class JobHandle(Generic[ResultT_co]):
     """A hand on one job. It holds an id and nothing else; make as many as you like.
 
     Attributes:
@@ -28,7 +28,9 @@ class JobHandle(Generic[ResultT]):
 
     __slots__ = ("_codec", "_database", "_endings", "id")
 
-    def __init__(self, job_id: int, *, database: Database, endings: Endings, codec: Codec[ResultT]) -> None:
+    def __init__(
+        self, job_id: int, *, database: Database, endings: Endings, codec: Codec[ResultT_co]
+    ) -> None:
         self.id = job_id
         self._database = database
         self._endings = endings
@@ -48,7 +50,7 @@ class JobHandle(Generic[ResultT]):
             raise self._not_found()
         return job_from_row(rows[0])
 
-    async def result(self, *, timeout_secs: Secs | None = None) -> ResultT:
+    async def result(self, *, timeout_secs: Secs | None = None) -> ResultT_co:
         """Wait for the job to end, and return what its work function returned.
 
         Works from any process, and at once for a job that ended long ago.
@@ -93,7 +95,7 @@ class JobHandle(Generic[ResultT]):
                 return None
         raise self._not_found()
 
-    def _read(self, ending: Ending) -> ResultT:
+    def _read(self, ending: Ending) -> ResultT_co:
         if ending.state == JobState.CANCELLED:
             raise JobCancelled(f"job {self.id} was cancelled", job_id=self.id)
         if ending.state == JobState.FAILED:

@@ -14,7 +14,7 @@ _SCHEMA: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,47}")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
-def check_schema_name(schema: str) -> str:
+def check_schema_name(schema: object) -> str:
     """Refuse a schema name that is not a plain identifier of at most 48 characters.
 
     The name becomes part of every statement and of the notification channel. It is refused rather
@@ -34,7 +34,7 @@ def check_schema_name(schema: str) -> str:
     return schema
 
 
-def check_name(kind: str, name: str) -> str:
+def check_name(kind: str, name: object) -> str:
     """Refuse the name of a job definition, channel or worker that is empty, long or unprintable.
 
     Args:
@@ -47,7 +47,7 @@ def check_name(kind: str, name: str) -> str:
     return _check_text(kind, name, MAX_NAME_LENGTH)
 
 
-def check_job_group(job_group: str) -> str:
+def check_job_group(job_group: object) -> str:
     """Refuse a job group that is empty, longer than 500 characters, or unprintable.
 
     Raises:
@@ -56,7 +56,7 @@ def check_job_group(job_group: str) -> str:
     return _check_text("job group", job_group, MAX_GROUP_LENGTH)
 
 
-def _check_text(kind: str, text: str, max_length: int) -> str:
+def _check_text(kind: str, text: object, max_length: int) -> str:
     if not isinstance(text, str):
         raise InvalidName(f"a {kind} is a string, not {_shown(text)}")
     if not 0 < len(text) <= max_length:

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from cuckmq.types import Secs, as_secs
 
 
-class Verdict(Exception):  # noqa: N818 - a word to the queue, not an error
+class Verdict(Exception):
     """What a work function may say in place of a result."""
 
 

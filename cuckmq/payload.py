@@ -38,7 +38,8 @@ class Codec(Generic[T]):
         self._what = what
         self.is_empty = annotation is None or annotation is type(None)
         try:
-            self._adapter: TypeAdapter[T] = TypeAdapter(annotation)
+            make: Any = TypeAdapter
+            self._adapter: TypeAdapter[T] = make(annotation)
         except (PydanticSchemaGenerationError, PydanticUserError) as error:
             raise DefinitionError(
                 f"{what}: pydantic cannot handle {annotation!r}; use a model, dataclass, TypedDict "

@@ -51,7 +51,8 @@ def read_signature(function: Callable[..., Any], name: str) -> Signature:
         or len(required) > 2
     ):
         raise DefinitionError(
-            f"job {name!r}: a work function takes (), (payload) or (payload, attempt), not {inspect.signature(function)}"
+            f"job {name!r}: a work function takes (), (payload) or (payload, attempt), "
+            f"not {inspect.signature(function)}"
         )
     hints = _hints(called, name)
     payload: Any = None
@@ -59,7 +60,7 @@ def read_signature(function: Callable[..., Any], name: str) -> Signature:
         payload = _annotation(hints, required[0].name, name)
         if payload is Attempt:
             raise DefinitionError(
-                f"job {name!r}: the attempt comes second, after the payload; write `(payload: None, attempt: Attempt)`"
+                f"job {name!r}: the attempt comes second: `(payload: None, attempt: Attempt)`"
             )
     if len(required) == 2 and hints.get(required[1].name, Attempt) is not Attempt:
         raise DefinitionError(f"job {name!r}: annotate its second parameter as `{required[1].name}: Attempt`")

@@ -17,7 +17,7 @@ UNLIMITED: Final = 2_147_483_647
 MAX_DELAY_SECS: Final = 1e10
 
 
-def as_secs(name: str, value: Secs, *, minimum: float = 0.0) -> float:
+def as_secs(name: str, value: object, *, minimum: float = 0.0) -> float:
     """Read a duration, refusing what is none.
 
     Args:
@@ -36,7 +36,7 @@ def as_secs(name: str, value: Secs, *, minimum: float = 0.0) -> float:
     return float(secs)
 
 
-def as_limit(name: str, value: int | None, *, minimum: int) -> int:
+def as_limit(name: str, value: object, *, minimum: int) -> int:
     """Read a limit, where None means that there is none.
 
     Raises:
@@ -47,7 +47,7 @@ def as_limit(name: str, value: int | None, *, minimum: int) -> int:
     return as_count(name, value, minimum=minimum)
 
 
-def as_count(name: str, value: int, *, minimum: int, maximum: int = UNLIMITED) -> int:
+def as_count(name: str, value: object, *, minimum: int, maximum: int = UNLIMITED) -> int:
     """Read a whole number within bounds.
 
     Raises:
@@ -60,7 +60,7 @@ def as_count(name: str, value: int, *, minimum: int, maximum: int = UNLIMITED) -
     return value
 
 
-def as_moment(name: str, value: datetime) -> datetime:
+def as_moment(name: str, value: object) -> datetime:
     """Read a moment in time, refusing one without a time zone.
 
     Raises:

@@ -183,18 +183,20 @@ class Worker(Daemon):
 
     async def _drain(self) -> None:
         """Wait until nothing is in hand, the time is up, or a second signal came."""
-        deadline = time.monotonic() + self._shutdown_secs
-        while self._desk.in_hand and not self._hasty.is_set() and time.monotonic() < deadline:
-            await asyncio.sleep(0.005)
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._desk.is_clear, self._hasty)]
+        try:
+            await asyncio.wait(waits, timeout=self._shutdown_secs, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def _let_go(self) -> None:
         """Stop what still runs: it goes back to the queue."""
         self._is_letting_go = True
         for running in list(self._desk.running.values()):
             self._desk.stop(running, "stopping")
-        deadline = time.monotonic() + STOP_SECS
-        while any(each.task for each in self._desk.running.values()) and time.monotonic() < deadline:
-            await asyncio.sleep(0.005)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._desk.is_still.wait(), STOP_SECS)
         for running in list(self._desk.running.values()):
             _logger.warning("job %s does not stop when told; it is left behind", running.attempt.job_id)
 

@@ -43,12 +43,26 @@ class Running:
 
 
 class Desk:
-    """Everything a worker holds and has not settled."""
+    """Everything a worker holds and has not settled.
+
+    Attributes:
+        in_hand: what the queue has given and has not heard the end of: attempt numbers by job.
+        running: what a lane works on.
+        changed: set when the dispatcher should look again; it clears it.
+        is_clear: set while nothing is in hand.
+        is_still: set while nothing runs.
+        num_idle_lanes: how many lanes wait for a slice.
+        has_suspect: whether a job that must run alone is in hand.
+    """
 
     def __init__(self) -> None:
         self.in_hand: dict[int, int] = {}
         self.running: dict[int, Running] = {}
         self.changed = asyncio.Event()
+        self.is_clear = asyncio.Event()
+        self.is_clear.set()
+        self.is_still = asyncio.Event()
+        self.is_still.set()
         self.num_idle_lanes = 0
         self.has_suspect = False
         self._slices: deque[list[Row]] = deque()
@@ -74,6 +88,8 @@ class Desk:
     def lay_down(self, rows: list[Row]) -> None:
         """Lay claimed jobs down, those of one group together, and wake as many lanes as can take some."""
         by_group: dict[int, list[Row]] = {}
+        if rows:
+            self.is_clear.clear()
         for row in rows:
             self.in_hand[row.job_id] = row.attempt
             self.has_suspect = self.has_suspect or row.is_suspect
@@ -105,10 +121,13 @@ class Desk:
     def start(self, running: Running) -> None:
         """Note that an attempt has started."""
         self.running[running.attempt.job_id] = running
+        self.is_still.clear()
 
     def finish(self, ended: Ended) -> None:
         """Lay down how an attempt ended."""
         self.running.pop(ended.attempt.job_id, None)
+        if not self.running:
+            self.is_still.set()
         self._ended.append(ended)
         self.changed.set()
 
@@ -136,6 +155,8 @@ class Desk:
         for each in ended:
             if self.in_hand.get(each.attempt.job_id) == each.attempt.number:
                 del self.in_hand[each.attempt.job_id]
+        if not self.in_hand:
+            self.is_clear.set()
 
     def abandon(self, ending: str) -> None:
         """Let go of everything: what has not started is dropped, what runs is told to stop."""
@@ -143,6 +164,7 @@ class Desk:
         self._ended.clear()
         self._groups.clear()
         self.in_hand.clear()
+        self.is_clear.set()
         self.has_suspect = False
         for running in list(self.running.values()):
             self.stop(running, ending)

@@ -81,6 +81,7 @@ class Dispatcher:
         self._reporter = Reporter(context)
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self.channel_ids: list[int] | None = None
+        self._looked = asyncio.Event()
         self._is_unsure = False
         self._is_claiming = True
         self._is_closing = False
@@ -115,7 +116,9 @@ class Dispatcher:
     async def answer_hints(self) -> None:
         """Wait until a hint that came before has led to a look, if there is a lane to work for it."""
         while self._is_claiming and self._lookout.next_at <= time.monotonic() and self._limit() > 0:
-            await asyncio.sleep(0.001)
+            self._looked.clear()
+            self._desk.changed.set()
+            await self._looked.wait()
 
     def close(self) -> None:
         """End when everything that is there has been given."""
@@ -257,6 +260,7 @@ class Dispatcher:
         now = time.monotonic()
         if demand.limit > 0:
             self.claimed_at = now
+            self._looked.set()
             due_secs = next((row.secs for row in rows if row.verdict == "due"), None)
             self._lookout.found(
                 ((row.lane_id, row.run_at) for row in claimed),

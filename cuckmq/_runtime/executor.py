@@ -53,7 +53,7 @@ class Executor:
             payload = self._decode(definition, row.payload)
             value = await self._call(definition, payload, attempt)
             outcome, error = await self._conclude(definition, attempt, value), None
-        except BaseException as caught:
+        except BaseException as caught:  # noqa: BLE001 - whatever user code raises ends its job and nothing else
             outcome, error = await self._conclude_error(definition, attempt, caught), caught
         self._desk.finish(Ended(attempt, outcome, time.monotonic() - began_at, error))
 
@@ -114,7 +114,7 @@ class Executor:
         await attempt.commit(outcome)
         return None
 
-    async def _conclude_error(
+    async def _conclude_error(  # noqa: PLR0911 - one return for each way an attempt can end
         self, definition: Definition, attempt: Attempt, error: BaseException
     ) -> Outcome | None:
         await self._undo(attempt, error)
@@ -164,7 +164,7 @@ class Executor:
                 _logger.exception("job %s: its transaction could not be rolled back", attempt.job_id)
 
 
-class _Refused(Exception):  # noqa: N818 - shown to people as the type of what went wrong
+class _Refused(Exception):
     """A payload that cannot be read, or a result that cannot be written: no further try can help."""
 
     def __init__(self, reason: FailureReason, message: str) -> None:

@@ -40,7 +40,7 @@ class Isolated(Generic[T]):
                 except GeneratorExit:
                     run(_close, steps)
                     raise
-                except BaseException as error:
+                except BaseException as error:  # noqa: BLE001 - whatever user code raises ends its job and nothing else
                     pending = run(_throw, steps, error)
                 else:
                     pending = run(_send, steps, answer)

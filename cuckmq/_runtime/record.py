@@ -29,7 +29,7 @@ def message_of(error: BaseException) -> str:
     """Say what an exception says, cut and cleaned."""
     try:
         text = str(error)
-    except BaseException as another:
+    except BaseException as another:  # noqa: BLE001 - an exception's own code may raise anything
         text = f"(its message cannot be made: {type(another).__qualname__})"
     return _clean(text[:MAX_MESSAGE_LENGTH])
 
@@ -39,7 +39,7 @@ def _traceback_of(error: BaseException) -> str:
         return ""
     try:
         lines = traceback.format_exception(error)
-    except BaseException as another:
+    except BaseException as another:  # noqa: BLE001 - an exception's own code may raise anything
         return f"(its traceback cannot be made: {type(another).__qualname__})"
     return _clean("".join(line[:MAX_MESSAGE_LENGTH] for line in lines)[-MAX_TRACEBACK_LENGTH:])
 

@@ -18,8 +18,6 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
-_scopes: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, Scope]]
-
 
 class Stoppable(Protocol):
     """What a signal speaks to."""
@@ -84,7 +82,7 @@ class Scope:
             self._task.cancel()
 
 
-_scopes = WeakKeyDictionary()
+_scopes: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, Scope]] = WeakKeyDictionary()
 
 
 def enter_scope(daemon: Stoppable) -> Scope:

@@ -63,7 +63,7 @@ class Threads:
             result, error = None, None
             try:
                 result = call.run(call.function, *call.arguments)
-            except BaseException as caught:
+            except BaseException as caught:  # noqa: BLE001 - whatever user code raises ends its job and nothing else
                 error = caught
             if not call.loop.is_closed():
                 call.loop.call_soon_threadsafe(self._finish, call.future, result, error)

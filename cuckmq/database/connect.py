@@ -28,7 +28,8 @@ def with_defaults(dsn: str) -> str:
     Raises:
         ConfigurationError: the DSN cannot be read.
     """
-    return make_conninfo(**{**DEFAULTS, **conninfo_to_dict(dsn)})
+    parameters: dict[str, Any] = {**DEFAULTS, **conninfo_to_dict(dsn)}
+    return make_conninfo("", **parameters)
 
 
 async def connect(dsn: str) -> psycopg.AsyncConnection[Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -95,7 +95,7 @@ class Database:
             return run_sync(own, statement, self.schema)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    async def connection(self) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
         """Lend a connection of the pool. What it did is committed at the end, or rolled back."""
         pool = await self._open()
         async with pool.connection() as connection:
@@ -125,25 +125,26 @@ class Database:
                 )
             return self._given
         loop = asyncio.get_running_loop()
-        dsn = self._dsn or await asyncio.to_thread(lambda: self.dsn)
-        with self._lock:
-            if self._pool is not None and self._loop is loop:
-                return self._pool
-            if self._pool is not None and self._loop is not None and not self._loop.is_closed():
-                raise ConfigurationError(
-                    "this Context is in use by another event loop: close it there first, or make one Context per loop"
-                )
-            pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-                with_defaults(dsn),
-                min_size=0,
-                max_size=MAX_POOL_SIZE,
-                kwargs={"autocommit": True},
-                configure=configure,
-                open=False,
-                name=f"cuckmq-{self.schema}",
+        if self._pool is not None and self._loop is loop:
+            return self._pool
+        if self._pool is not None and self._loop is not None and not self._loop.is_closed():
+            raise ConfigurationError(
+                "this Context is in use by another event loop: close it there first, or make one each"
             )
-            self._pool, self._loop = pool, loop
+        pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+            with_defaults(await asyncio.to_thread(lambda: self.dsn)),
+            min_size=0,
+            max_size=MAX_POOL_SIZE,
+            kwargs={"autocommit": True},
+            configure=configure,
+            open=False,
+            name=f"cuckmq-{self.schema}",
+        )
         await pool.open()
+        if self._pool is not None and self._loop is loop:  # another task was quicker
+            await pool.close()
+            return self._pool
+        self._pool, self._loop = pool, loop
         return pool
 
     def _sync(self) -> ConnectionPool[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 from psycopg import errors as pg
@@ -23,7 +23,7 @@ async def migrate(dsn: str, schema: str) -> None:
     connection = await connect(dsn)
     try:
         for fragment in generate_migration_sql(schema):
-            await connection.execute(cast("LiteralString", fragment), prepare=False)
+            await connection.execute(fragment.encode(), prepare=False)
     finally:
         await connection.close()
 
@@ -45,7 +45,7 @@ async def check_schema(connection: psycopg.AsyncConnection[Any], schema: str) ->
     version, fingerprint = rows[0]
     if version > SCHEMA_VERSION:
         raise SchemaTooNew(
-            f'schema "{schema}" is at version {version}, and this cuckmq knows only version {SCHEMA_VERSION}: '
+            f'schema "{schema}" is at version {version}, and this cuckmq knows version {SCHEMA_VERSION}: '
             "upgrade the library"
         )
     if version < SCHEMA_VERSION or fingerprint != functions_fingerprint():

@@ -66,7 +66,7 @@ def translate(error: psycopg.Error, schema: str) -> NoReturn:
         raise SchemaMissing(missing_schema(schema)) from error
     if isinstance(error, (pg.UndefinedFunction, pg.UndefinedTable)) and schema in told:
         raise SchemaOutdated(
-            f'schema "{schema}" lacks what this version of cuckmq calls: run `cuckmq migrate --schema {schema}`'
+            f'schema "{schema}" lacks what this cuckmq calls: run `cuckmq migrate --schema {schema}`'
         ) from error
     raise error
 
@@ -74,6 +74,6 @@ def translate(error: psycopg.Error, schema: str) -> NoReturn:
 def missing_schema(schema: str) -> str:
     """Say that the schema is not there, and what to do."""
     return (
-        f'there is no schema "{schema}" with a queue in this database: run `cuckmq migrate --schema {schema}`, '
-        "or `await context.migrate()`"
+        f'there is no queue in schema "{schema}" of this database: '
+        f"run `cuckmq migrate --schema {schema}`, or `await context.migrate()`"
     )

@@ -6,7 +6,10 @@ from typing import Final
 
 from cuckmq.protocol.statement import Statement, only
 
-SQL: Final = "select r.job_id from {schema}.running r where r.job_id = %s and r.worker_id = %s and r.attempt = %s for update"
+SQL: Final = """
+    select r.job_id from {schema}.running r
+    where r.job_id = %s and r.worker_id = %s and r.attempt = %s for update
+"""
 
 
 def fence(worker_id: int, job_id: int, attempt: int) -> Statement[int]:

@@ -23,7 +23,7 @@ from cuckmq.names import check_schema_name
 
 __all__ = ["SCHEMA_VERSION", "functions_fingerprint", "generate_migration_sql", "render"]
 
-_FOLDER: Final = resources.files(__package__)
+_FOLDER: Final = resources.files("cuckmq.schema")
 
 
 @cache
