@@ -1,0 +1,103 @@
+"""attempt.transaction(): the work function's writes and its job's success, together or not at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from cuckmq import Attempt, Context, JobState, Snooze, Worker
+from cuckmq.errors import JobFailed
+
+
+@pytest.fixture
+async def effects(context: Context):
+    """Read back what jobs have written."""
+    async with context.database.connection() as connection:
+        await connection.execute(f'create table "{context.schema}".effect (job_id bigint, attempt integer)')
+
+    async def read() -> list[tuple[int, int]]:
+        async with context.database.connection() as connection:
+            cursor = await connection.execute(f'select * from "{context.schema}".effect order by 1, 2')
+            return await cursor.fetchall()
+
+    return read
+
+
+async def test_effects_are_kept_exactly_if_the_job_succeeds(context: Context, effects):
+    """M3: a raising try leaves nothing; the succeeding one leaves its writes and its result."""
+
+    @context.job(name="tx", num_attempts=3, backoff=0)
+    async def tx(payload: str, attempt: Attempt) -> str | Snooze:
+        async with attempt.transaction() as connection:
+            await connection.execute(
+                f'insert into "{context.schema}".effect values (%s, %s)', (attempt.job_id, attempt.number)
+            )
+            if payload == "raise inside" and attempt.number < 3:
+                raise RuntimeError
+        if payload == "raise after" and attempt.number < 3:
+            raise RuntimeError
+        if payload == "always":
+            raise RuntimeError
+        return payload
+
+    await context.deploy()
+    async with Worker(context):
+        handles = [await tx.enqueue(payload) for payload in ("plain", "raise inside", "raise after")]
+        failing = await tx.enqueue("always")
+        for handle in handles:
+            assert await handle.result(timeout_secs=10) in ("plain", "raise inside", "raise after")
+        with pytest.raises(JobFailed):
+            await failing.result(timeout_secs=10)
+    assert await effects() == [(handles[0].id, 1), (handles[1].id, 3), (handles[2].id, 3)]
+
+
+async def test_a_caught_error_inside_rolls_back_but_the_job_may_still_succeed(context: Context, effects):
+    """M3: leaving the block by an exception undoes it, whoever catches that exception."""
+
+    @context.job(name="tx", num_attempts=1)
+    async def tx(payload: int, attempt: Attempt) -> str:
+        try:
+            async with attempt.transaction() as connection:
+                await connection.execute(f'insert into "{context.schema}".effect values (1, 1)')
+                raise ValueError
+        except ValueError:
+            return "caught"
+
+    await context.deploy()
+    async with Worker(context):
+        assert await (await tx.enqueue(1)).result(timeout_secs=10) == "caught"
+    assert await effects() == []
+
+
+async def test_the_owner_of_a_lost_job_cannot_write(context: Context, effects):
+    """M3, E15: who has lost the job is told at the door; who loses it later commits nothing."""
+
+    @context.job(name="tx")
+    async def tx(payload: str, attempt: Attempt) -> None:
+        if payload == "before":
+            await _take_away(context, attempt)
+        async with attempt.transaction() as connection:
+            await connection.execute(f'insert into "{context.schema}".effect values (1, 1)')
+
+    await context.deploy()
+    async with Worker(context):
+        handle = await tx.enqueue("before")
+        await _until_ended(context, handle.id)
+    assert await effects() == []
+
+
+async def _take_away(context: Context, attempt: Attempt) -> None:
+    async with context.database.connection() as connection:
+        cursor = await connection.execute(
+            f'select "{context.schema}".recall(%s, %s)', (attempt.worker_id, [])
+        )
+        assert await cursor.fetchone() == ([attempt.job_id],)
+        await connection.execute(f'select "{context.schema}".cancel(%s)', (attempt.job_id,))
+
+
+async def _until_ended(context: Context, job_id: int) -> None:
+    from tests.support.eventually import eventually
+
+    async def is_ended() -> bool:
+        return (await context.jobs.get(job_id)).state in (JobState.CANCELLED, JobState.SUCCEEDED)
+
+    await eventually(is_ended)
