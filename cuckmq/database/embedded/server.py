@@ -98,6 +98,11 @@ class EmbeddedPostgres:
         return self._binaries.version
 
     @property
+    def binaries(self) -> Path:
+        """The folder of the programs it was started from."""
+        return self._binaries.folder
+
+    @property
     def pid(self) -> int | None:
         """The process id of the server, or None if it does not run."""
         return postmaster_pid(self._home) if is_held(self._home.server) else None
