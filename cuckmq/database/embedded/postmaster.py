@@ -1,0 +1,114 @@
+"""Start the server, and see how it does.
+
+The server inherits the server lock from who starts it. So that lock, not a file with a process id,
+tells whether any process of the server is left: the kernel drops it with the last of them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from cuckmq.database.embedded.account import Account, run_plainly
+from cuckmq.database.embedded.binaries import Binaries
+from cuckmq.database.embedded.home import PORT, Home
+from cuckmq.database.embedded.programs import program
+
+#: For databases that may be lost with the machine's power. A crash of the server loses nothing: what
+#: was committed has been handed to the kernel. `synchronous_commit` stays on for that reason; off, it
+#: would keep commits in the server's own memory for a while, and gain little where nothing is synced.
+UNSAFE: Final[Mapping[str, str]] = {"fsync": "off", "full_page_writes": "off"}
+
+
+def launch(
+    home: Home, binaries: Binaries, account: Account, *, settings: Mapping[str, str], server_lock: int
+) -> None:
+    """Start the server and return at once; `is_ready` tells when it is there.
+
+    Args:
+        home: where it lives, furnished and with data.
+        binaries: its programs.
+        account: as whom it runs.
+        settings: by name, over those of the data folder.
+        server_lock: held; the server inherits it, and the caller closes it.
+    """
+    forget_stranger(home.data)
+    listening = {
+        "listen_addresses": "",
+        "unix_socket_directories": f'"{home.socket}"',
+        "port": str(PORT),
+    }
+    options = [
+        part for name, value in {**settings, **listening}.items() for part in ("-c", f"{name}={value}")
+    ]
+    command = [*account.prefix, binaries.path("postgres"), "-D", str(home.data), *options]
+    if home.log.exists():
+        home.log.replace(home.log.with_name("log.previous"))
+    with home.log.open("wb") as log:
+        # `detach` comes before the account's prefix: that only changes what is detached already.
+        run_plainly(
+            program("detach", *command), stdout=log, stderr=log, pass_fds=(server_lock,)
+        ).check_returncode()
+
+
+def is_ready(home: Home) -> bool:
+    """Whether the server lets clients in.
+
+    It writes so in its file; but the file of one that was killed says so too, and that one does not
+    answer on its socket.
+    """
+    lines = read_pid_file(home.data)
+    return len(lines) >= 8 and lines[7].strip() == "ready" and answers(home.socket)
+
+
+def answers(folder: Path) -> bool:
+    """Whether somebody listens on the socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(folder / f".s.PGSQL.{PORT}")) == 0
+
+
+def postmaster_pid(home: Home) -> int | None:
+    """Return the process id of the server, or None while it has not written it down."""
+    lines = read_pid_file(home.data)
+    return int(lines[0]) if lines else None
+
+
+def read_pid_file(data: Path) -> list[str]:
+    """Return the lines of `postmaster.pid`; none if it is not there."""
+    try:
+        return (data / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def interrupt(home: Home, how: signal.Signals) -> None:
+    """Tell the server to stop: SIGINT in good order, SIGQUIT at once. Nothing happens if it is gone."""
+    pid = postmaster_pid(home)
+    if pid is not None:
+        try:
+            os.kill(pid, how)
+        except ProcessLookupError:
+            return
+
+
+def forget_stranger(data: Path) -> None:
+    """Remove a `postmaster.pid` whose number belongs to an unrelated process by now.
+
+    After a crash or a restart of the machine the number may be anybody's, and PostgreSQL would refuse
+    to start for his sake. Only what is surely not a server of this folder is forgotten: PostgreSQL
+    itself judges the rest.
+    """
+    lines = read_pid_file(data)
+    if not lines or sys.platform != "linux":
+        return
+    try:
+        works_in = Path(f"/proc/{int(lines[0])}/cwd").readlink()
+    except OSError:
+        return  # it is gone, or not ours to look at: PostgreSQL takes both for dead
+    if works_in != data:
+        (data / "postmaster.pid").unlink()
