@@ -183,10 +183,12 @@ class Worker(Daemon):
 
     async def _drain(self) -> None:
         """Wait until nothing is in hand, the time is up, or a second signal came."""
-        waits = [asyncio.ensure_future(event.wait()) for event in (self._desk.is_clear, self._hasty)]
-        try:
-            await asyncio.wait(waits, timeout=self._shutdown_secs, return_when=asyncio.FIRST_COMPLETED)
-        finally:
+        deadline = time.monotonic() + self._shutdown_secs
+        while self._desk.in_hand and not self._hasty.is_set() and time.monotonic() < deadline:
+            waits = [asyncio.ensure_future(each.wait()) for each in (self._desk.is_clear, self._hasty)]
+            await asyncio.wait(
+                waits, timeout=deadline - time.monotonic(), return_when=asyncio.FIRST_COMPLETED
+            )
             for wait in waits:
                 wait.cancel()
 

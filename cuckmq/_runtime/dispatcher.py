@@ -249,9 +249,9 @@ class Dispatcher:
             self._desk.give_back(ended, groups)
             raise
         self._appetite.learn(len(ended), sum(each.duration_secs for each in ended))
-        self._desk.settled(ended)
         claimed = [row for row in rows if row.verdict is None]
         self._desk.lay_down(claimed)
+        self._desk.settled(ended)
         self._look_ahead(rows, claimed, demand, began_at)
         self._reporter.report(ended, groups, rows, claimed, self.worker_id)
 

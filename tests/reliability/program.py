@@ -1,0 +1,87 @@
+"""A worker as a process of its own, which writes down what it runs in a file outside the database.
+
+    python program.py DSN SCHEMA LOG [JSON options for Worker]
+
+Each line of the log is written at once: word, job, attempt, group, process, monotonic time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+
+from cuckmq import Attempt, Context, Worker
+from cuckmq.events import AttemptLost, Event
+
+
+def main() -> None:
+    dsn, schema, log_path, options = sys.argv[1], sys.argv[2], sys.argv[3], json.loads(sys.argv[4])
+    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def note(word: str, attempt: Attempt | AttemptLost, group: str | None = None) -> None:
+        number = attempt.number if isinstance(attempt, Attempt) else attempt.attempt
+        line = f"{word} {attempt.job_id} {number} {group or '-'} {os.getpid()} {time.monotonic():.6f}\n"
+        os.write(log, line.encode())
+
+    context = Context(dsn, schema=schema, listen_dsn=options.pop("listen_dsn", None))
+    define(context, note)
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, AttemptLost):
+            note("lost", event)
+
+    context.add_event_handler(on_event)
+
+    async def run() -> None:
+        worker = Worker(context, **options)
+        async with worker:
+            print(f"ready {worker.worker_id}", flush=True)
+            await asyncio.Event().wait()
+        await context.close()
+
+    asyncio.run(run())
+
+
+def define(context: Context, note) -> None:
+    """Define the jobs that the tests enqueue."""
+
+    @context.job(name="sleep")
+    async def sleep(payload: float, attempt: Attempt) -> int:
+        note("start", attempt, attempt.job_group)
+        try:
+            await asyncio.sleep(payload)
+        finally:
+            note("end", attempt, attempt.job_group)
+        return attempt.number
+
+    @context.job(name="block")
+    def block(payload: float, attempt: Attempt) -> int:
+        note("start", attempt, attempt.job_group)
+        time.sleep(payload)
+        note("end", attempt, attempt.job_group)
+        return attempt.number
+
+    @context.job(name="block-loop")
+    async def block_loop(payload: float, attempt: Attempt) -> int:
+        note("start", attempt, attempt.job_group)
+        time.sleep(payload)  # noqa: ASYNC251 - blocking the loop is what it is for
+        note("end", attempt, attempt.job_group)
+        return attempt.number
+
+    @context.job(name="poison")
+    async def poison(payload: None, attempt: Attempt) -> None:
+        note("start", attempt, attempt.job_group)
+        os.kill(os.getpid(), 9)
+
+    @context.job(name="plain")
+    async def plain(payload: int, attempt: Attempt) -> None:
+        note("start", attempt, attempt.job_group)
+        await asyncio.sleep(0)
+        note("end", attempt, attempt.job_group)
+
+
+if __name__ == "__main__":
+    main()
