@@ -7,10 +7,12 @@ under a connection changes from one statement to the next, prepared statements a
 
 from __future__ import annotations
 
+import selectors
 from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 DEFAULTS: Final[dict[str, Any]] = {
     "application_name": "cuckmq",
@@ -67,6 +69,28 @@ def configure_sync(connection: psycopg.Connection[Any]) -> None:
     row = connection.execute("select pg_catalog.pg_backend_pid()", prepare=False).fetchone()
     if row is None or row[0] != connection.info.backend_pid:
         connection.prepare_threshold = None
+
+
+async def check(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Refuse a pooled connection that the server has closed. Costs no round trip while it is sound.
+
+    An idle connection has nothing to say; if there is something to read, it is most likely the end.
+    Only then the server is asked.
+    """
+    if _has_something_to_read(connection):
+        await AsyncConnectionPool.check_connection(connection)
+
+
+def check_sync(connection: psycopg.Connection[Any]) -> None:
+    """Do what check() does, in the sync world."""
+    if _has_something_to_read(connection):
+        ConnectionPool.check_connection(connection)
+
+
+def _has_something_to_read(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> bool:
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.fileno(), selectors.EVENT_READ)
+        return bool(selector.select(timeout=0))
 
 
 def is_direct(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> bool:

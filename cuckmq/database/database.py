@@ -18,7 +18,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from cuckmq.database.connect import configure, configure_sync, with_defaults
+from cuckmq.database.connect import check, check_sync, configure, configure_sync, with_defaults
 from cuckmq.database.locate import locate_database
 from cuckmq.database.run import run, run_sync
 from cuckmq.errors import ConfigurationError
@@ -137,6 +137,7 @@ class Database:
             max_size=MAX_POOL_SIZE,
             kwargs={"autocommit": True},
             configure=configure,
+            check=check,
             open=False,
             name=f"cuckmq-{self.schema}",
         )
@@ -157,6 +158,7 @@ class Database:
                     max_size=MAX_POOL_SIZE,
                     kwargs={"autocommit": True},
                     configure=configure_sync,
+                    check=check_sync,
                     open=True,
                     name=f"cuckmq-sync-{self.schema}-{os.getpid()}",
                 )

@@ -44,11 +44,7 @@ class Log:
         for line in lines:
             kind, job, attempt, group, pid, at = line.split(" ")
             found.append(Entry(kind, int(job), int(attempt), group, int(pid), float(at)))
-        return [
-            entry
-            for entry in found
-            if word in (None, entry.word) and job_id in (None, entry.job_id)
-        ]
+        return [entry for entry in found if word in (None, entry.word) and job_id in (None, entry.job_id)]
 
 
 class WorkerProcess:

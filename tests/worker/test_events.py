@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-
-from tests.support.eventually import eventually
+from datetime import UTC, datetime
 
 from cuckmq import Context, JobState, Orchestrator, Worker, events
 from cuckmq.events import Event
+from tests.support.eventually import eventually
 
 
 async def test_the_life_of_jobs_as_events(context: Context):
@@ -54,7 +53,7 @@ async def test_the_life_of_jobs_as_events(context: Context):
     ]
     assert all(e.worker_id == worker_id for e in told if isinstance(e, events.AttemptEvent))
     assert all(e.duration_secs >= 0 for e in failures)
-    assert all(e.at <= datetime.now(timezone.utc) for e in told)
+    assert all(e.at <= datetime.now(UTC) for e in told)
 
 
 async def test_a_handler_that_raises_changes_nothing(context: Context, caplog):

@@ -6,10 +6,10 @@ import asyncio
 import threading
 
 import pytest
-from tests.support.eventually import eventually
 
 from cuckmq import Attempt, Context, JobState, Orchestrator, Worker
 from cuckmq.errors import ConfigurationError, JobCancelled, SchemaMissing
+from tests.support.eventually import eventually
 
 
 async def test_constructing_starts_nothing_and_stopping_is_safe_at_any_time(context: Context):
@@ -32,7 +32,9 @@ async def test_constructing_starts_nothing_and_stopping_is_safe_at_any_time(cont
         assert await (await job.enqueue(number)).result(timeout_secs=10) == number
         await worker.stop()
     await eventually(lambda: not [each for each in threading.enumerate() if each.name == "cuckmq-heart"])
-    assert [each.get_name() for each in asyncio.all_tasks() if each.get_name().startswith("cuckmq-lane")] == []
+    assert [
+        each.get_name() for each in asyncio.all_tasks() if each.get_name().startswith("cuckmq-lane")
+    ] == []
 
 
 async def test_stop_finishes_what_runs_and_what_was_hinted_at(context: Context):

@@ -7,14 +7,15 @@ import contextvars
 import threading
 import time
 from dataclasses import dataclass
+from datetime import UTC
 
 import pytest
 from pydantic import BaseModel
-from tests.support.eventually import eventually
 
 from cuckmq import Attempt, Cancel, Context, Fail, JobDefinition, JobState, Snooze, Worker
 from cuckmq.errors import JobCancelled, JobFailed
 from cuckmq.outcome import Verdict
+from tests.support.eventually import eventually
 
 
 class Ping(BaseModel):
@@ -123,11 +124,11 @@ async def test_verdicts_returned_or_raised(context: Context, how: str):
         return verdict
 
     @context.job(name="fail", num_attempts=5)
-    async def fail(payload: int) -> None | Fail:
+    async def fail(payload: int) -> Fail | None:
         return say(Fail("card declined"))  # type: ignore[return-value]
 
     @context.job(name="cancel", num_attempts=5)
-    def cancel(payload: int) -> None | Cancel:
+    def cancel(payload: int) -> Cancel | None:
         return say(Cancel("not wanted"))  # type: ignore[return-value]
 
     @context.job(name="snooze")
@@ -155,7 +156,8 @@ async def test_verdicts_returned_or_raised(context: Context, how: str):
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
 @pytest.mark.parametrize(
-    "error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), BaseException("b")]
+    "error",
+    [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), BaseException("b")],
 )
 async def test_whatever_is_raised_fails_that_job_only(context: Context, error: BaseException, kind: str):
     """F10: no exception of a work function reaches the worker."""
@@ -296,16 +298,16 @@ async def test_concurrency_is_used_and_not_exceeded(context: Context):
 
 async def test_delay_and_run_at_are_kept(context: Context):
     """C4, C5, D5: not before its moment, and soon after it, without the idle interval between."""
-    from datetime import datetime, timedelta, timezone
+    from datetime import datetime, timedelta
 
     @context.job(name="late")
     async def late(payload: int, attempt: Attempt) -> float:
-        return (datetime.now(timezone.utc) - attempt.queued_at).total_seconds()
+        return (datetime.now(UTC) - attempt.queued_at).total_seconds()
 
     await context.deploy()
     async with Worker(context, poll_secs=30):
         by_delay = await late.enqueue(1, delay_secs=0.4)
-        by_moment = await late.enqueue(1, run_at=datetime.now(timezone.utc) + timedelta(seconds=0.6))
+        by_moment = await late.enqueue(1, run_at=datetime.now(UTC) + timedelta(seconds=0.6))
         assert (await by_delay.get()).state == JobState.SCHEDULED
         lateness = [await handle.result(timeout_secs=10) for handle in (by_delay, by_moment)]
     assert all(0 <= each < 2 for each in lateness)
