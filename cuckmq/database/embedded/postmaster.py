@@ -37,7 +37,7 @@ def launch(
         settings: by name, over those of the data folder.
         server_lock: held; the server inherits it, and the caller closes it.
     """
-    forget_stranger(home.data)
+    forget_the_dead(home)
     listening = {
         "listen_addresses": "",
         "unix_socket_directories": f'"{home.socket}"',
@@ -96,19 +96,28 @@ def interrupt(home: Home, how: signal.Signals) -> None:
             return
 
 
-def forget_stranger(data: Path) -> None:
-    """Remove a `postmaster.pid` whose number belongs to an unrelated process by now.
+def forget_the_dead(home: Home) -> None:
+    """Remove the files in which a server of the past says that it lives. The server lock must be held.
 
-    After a crash or a restart of the machine the number may be anybody's, and PostgreSQL would refuse
-    to start for his sake. Only what is surely not a server of this folder is forgotten: PostgreSQL
-    itself judges the rest.
+    PostgreSQL refuses to start if the process id in them belongs to anybody: after a restart of the
+    machine that may be an unrelated process, and where nobody buries dead processes, as in many
+    containers, the corpse of the last server. We know better, save for one case: a server that was
+    started on this data by hand. That one works in the data folder, which Linux lets us see; elsewhere
+    PostgreSQL decides.
     """
-    lines = read_pid_file(data)
-    if not lines or sys.platform != "linux":
+    pid = postmaster_pid(home)
+    if sys.platform != "linux" or (pid is not None and works_in(pid, home.data)):
         return
+    name = f".s.PGSQL.{PORT}"
+    for file in (home.data / "postmaster.pid", home.socket / f"{name}.lock", home.socket / name):
+        file.unlink(missing_ok=True)
+
+
+def works_in(pid: int, folder: Path) -> bool:
+    """Whether a process works in a folder. A corpse works nowhere; who hides it from us is in doubt."""
     try:
-        works_in = Path(f"/proc/{int(lines[0])}/cwd").readlink()
-    except OSError:
-        return  # it is gone, or not ours to look at: PostgreSQL takes both for dead
-    if works_in != data:
-        (data / "postmaster.pid").unlink()
+        return Path(f"/proc/{pid}/cwd").readlink() == folder
+    except FileNotFoundError:
+        return False
+    except PermissionError:
+        return True
