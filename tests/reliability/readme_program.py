@@ -28,6 +28,7 @@ async def main() -> None:
         handles = [await ping.enqueue(Ping(message=f"Hello: {i}")) for i in range(1000)]
         assert await handles[0].result(timeout_secs=30) == 8
         job = await handles[-1].get()  # state, attempt counts, times, errors, result
+        assert job.num_attempts == 3
     await context.close()
 
 

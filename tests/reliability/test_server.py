@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
 import sys
 import time
@@ -119,7 +120,7 @@ async def test_two_orchestrators_miss_no_slot_and_double_none(context: Context, 
             await eventually(lambda: len(slots) >= 31, timeout_secs=60)
     moments = sorted(slot for slot, _ in slots)
     assert len(set(moments)) == len(moments)
-    gaps = {round((b - a).total_seconds(), 3) for a, b in zip(moments, moments[1:], strict=False)}
+    gaps = {round((b - a).total_seconds(), 3) for a, b in itertools.pairwise(moments)}
     assert gaps == {1.0}
     async with context.database.connection() as connection:
         counts = dict(await run(connection, inspect.count_jobs(), context.schema))

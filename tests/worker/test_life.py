@@ -55,7 +55,7 @@ async def test_stop_finishes_what_runs_and_what_was_hinted_at(context: Context):
 
 
 async def test_stop_lets_go_after_the_shutdown_time(context: Context):
-    """E34, M4: what does not end in time goes back unharmed, async and sync, and is run by the next worker."""
+    """E34, M4: what does not end in time goes back unharmed and is run by the next worker."""
     started = threading.Barrier(3)
     is_first = True
 

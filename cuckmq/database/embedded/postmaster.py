@@ -38,14 +38,10 @@ def launch(
         server_lock: held; the server inherits it, and the caller closes it.
     """
     forget_the_dead(home)
-    listening = {
-        "listen_addresses": "",
-        "unix_socket_directories": f'"{home.socket}"',
-        "port": str(PORT),
-    }
-    options = [
-        part for name, value in {**settings, **listening}.items() for part in ("-c", f"{name}={value}")
-    ]
+    # On no network unless asked to; where its socket is, is not for anybody to say.
+    socket = {"unix_socket_directories": f'"{home.socket}"', "port": str(PORT)}
+    settled = {"listen_addresses": "", **settings, **socket}
+    options = [part for name, value in settled.items() for part in ("-c", f"{name}={value}")]
     command = [*account.prefix, binaries.path("postgres"), "-D", str(home.data), *options]
     if home.log.exists():
         home.log.replace(home.log.with_name("log.previous"))
