@@ -9,10 +9,10 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
-from tests.support.eventually import eventually
 
 from cuckmq import events
 from cuckmq.events import DefinitionDeployed, Event, EventHub, JobDeleted, JobEvent
+from tests.support.eventually import eventually
 
 
 def deleted(job_id: int = 1) -> JobDeleted:

@@ -104,15 +104,11 @@ def test_told_of_a_due_moment_it_comes_earlier_but_never_later() -> None:
 
 def test_in_full_flow_it_sweeps_ten_times_a_second() -> None:
     lookout = Lookout(1.5)
-    sweeps = sum(
-        look(lookout, tick / 1000, place(LANE, tick), is_short=False) == {} for tick in range(1000)
-    )
+    sweeps = sum(look(lookout, tick / 1000, place(LANE, tick), is_short=False) == {} for tick in range(1000))
     assert sweeps == pytest.approx(10, abs=1)
 
 
-@pytest.mark.parametrize(
-    ("took_secs", "sweep_secs"), [(0.0, SWEEP_SECS), (0.01, 0.5), (5.0, MAX_SWEEP_SECS)]
-)
+@pytest.mark.parametrize(("took_secs", "sweep_secs"), [(0.0, SWEEP_SECS), (0.01, 0.5), (5.0, MAX_SWEEP_SECS)])
 def test_slow_sweeps_are_made_less_often(took_secs: float, sweep_secs: float) -> None:
     lookout = Lookout(1.5)
     look(lookout, 0.0, place(LANE, 1), is_short=False, took_secs=took_secs)

@@ -31,7 +31,9 @@ def test_names_that_postgres_keeps_are_refused(name: str) -> None:
         check_schema_name(name)
 
 
-@pytest.mark.parametrize("name", ["PING", "a b", "mail/eu", "größe", "仕事", "🐦", "x" * 200, "it's", 'a"b', "%s {}"])
+@pytest.mark.parametrize(
+    "name", ["PING", "a b", "mail/eu", "größe", "仕事", "🐦", "x" * 200, "it's", 'a"b', "%s {}"]
+)
 def test_printable_text_is_a_name(name: str) -> None:
     assert check_name("job", name) == name
     assert check_job_group(name) == name

@@ -68,11 +68,12 @@ class Exiting(Exception):
 
 class Wordless(Exception):
     def __str__(self) -> str:
-        return 5  # type: ignore[return-value]
+        return 5  # type: ignore[return-value]  # noqa: PLE0307 - on purpose
 
 
 @pytest.mark.parametrize(
-    ("error", "cause"), [(Unprintable(), "RuntimeError"), (Exiting(), "SystemExit"), (Wordless(), "TypeError")]
+    ("error", "cause"),
+    [(Unprintable(), "RuntimeError"), (Exiting(), "SystemExit"), (Wordless(), "TypeError")],
 )
 def test_a_message_that_cannot_be_made_is_told_as_such(error: Exception, cause: str) -> None:
     record = record_of(raised(error))

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 
 import pytest
-from tests.support.eventually import eventually
 
 from cuckmq._runtime.threads import Threads
+from tests.support.eventually import eventually
 
 tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
 

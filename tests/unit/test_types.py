@@ -27,10 +27,11 @@ def test_what_is_no_duration_is_refused(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [-1, -0.001, float("nan"), float("inf"), float("-inf"), 1.1e10, 10**400, timedelta(-1), timedelta.max]
+    "value",
+    [-1, -0.001, float("nan"), float("inf"), float("-inf"), 1.1e10, 10**400, timedelta(-1), timedelta.max],
 )
 def test_a_duration_out_of_bounds_is_refused(value: object) -> None:
-    with pytest.raises(ConfigurationError, match="delay_secs is .*: allowed are 0 to 1e10 seconds"):
+    with pytest.raises(ConfigurationError, match=r"delay_secs is .*: allowed are 0 to 1e10 seconds"):
         as_secs("delay_secs", value)
 
 
