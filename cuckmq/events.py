@@ -148,11 +148,17 @@ EventHandler: TypeAlias = Callable[[Event], Awaitable[None] | None]
 
 
 class EventHub:
-    """Tells events to handlers, and lets no handler do harm."""
+    """Tells events to handlers, and lets no handler do harm.
+
+    Events are told where they become known, which may be a thread or a script without an event loop.
+    Async handlers told there run on the loop on which handlers were added or told last, since what
+    they use lives there; where there never was one, they are run to their end on the spot.
+    """
 
     def __init__(self) -> None:
         self._handlers: list[EventHandler] = []
         self._tasks: set[asyncio.Future[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def is_heard(self) -> bool:
@@ -162,6 +168,7 @@ class EventHub:
     def add(self, handler: EventHandler) -> Callable[[], None]:
         """Add a handler, sync or async. Returns a function that removes it again."""
         self._handlers.append(handler)
+        self._loop = _running_loop() or self._loop
         is_there = True
 
         def remove() -> None:
@@ -183,12 +190,30 @@ class EventHub:
                 _logger.exception("an event handler failed on %s", type(event).__name__)
 
     def _follow(self, pending: Awaitable[None], event: Event) -> None:
-        async def follow() -> None:
-            try:
-                await pending
-            except Exception:
-                _logger.exception("an event handler failed on %s", type(event).__name__)
+        here = _running_loop()
+        self._loop = here or self._loop
+        if here is not None:
+            self._begin(pending, event)
+        elif self._loop is not None and self._loop.is_running():
+            self._loop.call_soon_threadsafe(self._begin, pending, event)
+        else:
+            asyncio.run(_finish(pending, event))
 
-        task = asyncio.ensure_future(follow())
+    def _begin(self, pending: Awaitable[None], event: Event) -> None:
+        task = asyncio.ensure_future(_finish(pending, event))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _finish(pending: Awaitable[None], event: Event) -> None:
+    try:
+        await pending
+    except Exception:
+        _logger.exception("an event handler failed on %s", type(event).__name__)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

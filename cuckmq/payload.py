@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
-from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic import (
+    PydanticSchemaGenerationError,
+    PydanticUserError,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails, PydanticSerializationError
 
 from cuckmq.errors import CuckmqError, DefinitionError
+from cuckmq.fidelity import holds_constant, holds_nul, is_lost, looks_lossy
 
 T = TypeVar("T")
 
@@ -50,7 +56,8 @@ class Codec(Generic[T]):
         """Write a value as JSON text that decode() will read.
 
         Raises:
-            CodecError: of another type, not JSON, or holding a NUL or a lone surrogate.
+            CodecError: of another type, or holding what JSON in Postgres cannot keep: a NUL, a lone
+                surrogate, a NaN, a secret that masks itself.
         """
         if self.is_empty:
             if value is not None:
@@ -58,19 +65,18 @@ class Codec(Generic[T]):
             return "null"
         try:
             checked = self._adapter.validate_python(value, strict=True)
-            text = self._adapter.dump_json(checked).decode()
-            self._adapter.validate_json(text)
+            text = self._adapter.dump_json(checked, warnings="error").decode()
+            again = self._adapter.validate_json(text)
         except ValidationError as error:
             raise CodecError(self._explain(error)) from None
-        except (
-            PydanticSerializationError,
-            UnicodeEncodeError,
-            ValueError,
-            RecursionError,
-        ) as error:
-            raise CodecError(f"{self._what} cannot be written as JSON: {error}") from None
-        if "\\u0000" in text and _holds_nul(text):
+        except (PydanticSerializationError, ValueError, RecursionError) as error:
+            raise CodecError(f"{self._what} cannot be written as JSON: {_fault(error)}") from None
+        if holds_nul(text):
             raise CodecError(f"{self._what} holds a NUL character, which Postgres cannot keep")
+        if looks_lossy(text) and self._is_lossy(text, checked, again):
+            raise CodecError(
+                f"{self._what} holds a NaN, an infinity or a masked secret, which JSON cannot keep"
+            )
         return text
 
     def decode(self, text: str) -> T:
@@ -86,25 +92,48 @@ class Codec(Generic[T]):
         except ValidationError as error:
             raise CodecError(self._explain(error)) from None
 
+    def _is_lossy(self, text: str, value: T, again: T) -> bool:
+        dump = self._adapter.dump_python
+        return holds_constant(text) or is_lost(dump(value), dump(again))
+
     def _explain(self, error: ValidationError) -> str:
-        """Say where it does not fit, without repeating the value: it may be a secret."""
+        """Say where it does not fit, without repeating anything of the value: it may be a secret.
+
+        What a validator of the user's own says is passed on as it is.
+        """
         faults = error.errors(include_url=False, include_context=False, include_input=False)
+        fields = self._fields()
         told = "; ".join(
-            f"{'.'.join(str(step) for step in fault['loc']) or 'value'}: {fault['msg']}"
+            f"{'.'.join(_step(step, fields) for step in fault['loc']) or 'value'}: {_message(fault)}"
             for fault in faults[:5]
         )
         more = f" (and {len(faults) - 5} more)" if len(faults) > 5 else ""
         return f"{self._what} does not fit: {told}{more}"
 
+    def _fields(self) -> set[str]:
+        """The names of fields in this type; any other key belongs to a value."""
+        try:
+            schema = self._adapter.json_schema()
+        except PydanticUserError:
+            return set()
+        parts = [schema, *schema.get("$defs", {}).values()]
+        return {name for part in parts for name in part.get("properties", ())}
 
-def _holds_nul(text: str) -> bool:
-    """Whether JSON text escapes a NUL; an escaped backslash before `u0000` is no escape of one."""
-    at = text.find("\\u0000")
-    while at >= 0:
-        num_backslashes = 0
-        while text[at - num_backslashes - 1] == "\\":
-            num_backslashes += 1
-        if num_backslashes % 2 == 0:
-            return True
-        at = text.find("\\u0000", at + 1)
-    return False
+
+def _step(step: str | int, fields: set[str]) -> str:
+    return str(step) if isinstance(step, int) or step in fields else "*"
+
+
+def _message(fault: ErrorDetails) -> str:
+    if fault["type"] == "union_tag_invalid":
+        return "its tag is none of the expected tags"
+    return fault["msg"]
+
+
+def _fault(error: Exception) -> str:
+    """Tell the kind of a fault: the rest of pydantic's message holds pieces of the value."""
+    text = str(error)
+    for kind in ("Unable to serialize unknown type", "Circular reference", "Maximum serialization depth"):
+        if kind in text:
+            return text if kind.startswith("Unable") else kind.lower()
+    return "a part of it is not of its declared type, or no valid text"

@@ -44,15 +44,15 @@ def read_signature(function: Callable[..., Any], name: str) -> Signature:
     called = _unwrapped(function)
     if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
         raise DefinitionError(f"job {name!r}: a work function returns; it does not yield")
-    parameters = list(inspect.signature(function).parameters.values())
+    shape = _shape(function, name)
+    parameters = list(shape.parameters.values())
     required = [each for each in parameters if each.default is each.empty and _is_positional(each)]
     if (
         any(not _is_positional(each) and each.default is each.empty for each in parameters)
         or len(required) > 2
     ):
         raise DefinitionError(
-            f"job {name!r}: a work function takes (), (payload) or (payload, attempt), "
-            f"not {inspect.signature(function)}"
+            f"job {name!r}: a work function takes (), (payload) or (payload, attempt), not {shape}"
         )
     hints = _hints(called, name)
     payload: Any = None
@@ -67,7 +67,8 @@ def read_signature(function: Callable[..., Any], name: str) -> Signature:
     return Signature(
         payload=payload,
         result=_without_verdicts(_annotation(hints, "return", name)),
-        is_async=inspect.iscoroutinefunction(called),
+        # A plain wrapper around an async function hands its coroutine through.
+        is_async=inspect.iscoroutinefunction(inspect.unwrap(called)),
         num_arguments=len(required),
     )
 
@@ -80,6 +81,15 @@ def _unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def _shape(function: Callable[..., Any], name: str) -> inspect.Signature:
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError) as error:
+        raise DefinitionError(
+            f"job {name!r}: the signature of {function!r} cannot be read; call it from a function of your own"
+        ) from error
+
+
 def _is_positional(parameter: inspect.Parameter) -> bool:
     return parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
 
@@ -87,7 +97,7 @@ def _is_positional(parameter: inspect.Parameter) -> bool:
 def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
     try:
         return get_type_hints(function, include_extras=True)
-    except NameError as error:
+    except Exception as error:  # annotations are expressions, and may raise anything
         raise DefinitionError(
             f"job {name!r}: its annotations cannot be resolved ({error}); define the types at module level, "
             "and import them outside `if TYPE_CHECKING`"

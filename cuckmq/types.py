@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
@@ -31,7 +30,7 @@ def as_secs(name: str, value: object, *, minimum: float = 0.0) -> float:
     secs = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(secs, bool) or not isinstance(secs, (int, float)):
         raise ConfigurationError(f"{name} is a number of seconds or a timedelta, not {value!r}")
-    if not math.isfinite(secs) or not minimum <= secs <= MAX_DELAY_SECS:
+    if not minimum <= secs <= MAX_DELAY_SECS:  # a NaN is not, either
         raise ConfigurationError(f"{name} is {value!r}: allowed are {minimum:g} to 1e10 seconds")
     return float(secs)
 

@@ -1,0 +1,74 @@
+"""How much a worker asks for."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from cuckmq._runtime import appetite
+from cuckmq._runtime.appetite import MAX_AHEAD, MAX_LIMIT, Appetite
+
+
+class Clock:
+    """A clock that is told the time."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(appetite, "time", SimpleNamespace(monotonic=clock))
+    return clock
+
+
+def fed(clock: Clock, *, num_lanes: int, job_secs: float, jobs_per_sec: float) -> Appetite:
+    """An appetite that has seen a minute of such jobs."""
+    hungry = Appetite(num_lanes)
+    for _ in range(600):
+        clock.now += 0.1
+        num_jobs = max(1, int(jobs_per_sec / 10))
+        hungry.learn(num_jobs, num_jobs * job_secs)
+    return hungry
+
+
+def test_one_who_knows_nothing_asks_for_what_can_start_at_once(clock: Clock) -> None:
+    assert Appetite(10).target == 10
+    assert Appetite(10).slice == 1
+
+
+def test_long_jobs_are_never_hoarded(clock: Clock) -> None:
+    hungry = fed(clock, num_lanes=10, job_secs=0.5, jobs_per_sec=20)
+    assert (hungry.target, hungry.slice) == (10, 1)
+
+
+def test_short_jobs_are_taken_ahead_for_50_ms(clock: Clock) -> None:
+    hungry = fed(clock, num_lanes=10, job_secs=0.002, jobs_per_sec=1000)
+    assert hungry.target == pytest.approx(10 + 50, abs=1)
+    assert hungry.slice == pytest.approx(25, abs=1)
+
+
+def test_however_short_they_are_there_is_a_bound(clock: Clock) -> None:
+    hungry = fed(clock, num_lanes=10, job_secs=0.0, jobs_per_sec=1_000_000)
+    assert (hungry.target, hungry.slice) == (10 + MAX_AHEAD, MAX_LIMIT)
+
+
+def test_a_few_long_jobs_after_many_short_ones_end_the_hoarding(clock: Clock) -> None:
+    hungry = fed(clock, num_lanes=10, job_secs=0.001, jobs_per_sec=1000)
+    assert hungry.target > 10
+    clock.now += 1
+    hungry.learn(1, 1.0)
+    assert hungry.target == 10
+
+
+def test_batches_at_the_same_instant_divide_by_no_zero(clock: Clock) -> None:
+    hungry = Appetite(1)
+    hungry.learn(5, 0.0)
+    hungry.learn(0, 0.0)
+    hungry.learn(5, 0.0)
+    assert hungry.target >= 1

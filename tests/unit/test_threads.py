@@ -1,0 +1,137 @@
+"""Threads for sync work functions."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+import pytest
+
+from cuckmq._runtime.threads import Threads
+from tests.support.eventually import eventually
+
+tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
+
+
+@pytest.fixture
+def threads() -> Iterator[Threads]:
+    threads = Threads(3, "unit")
+    yield threads
+    threads.close()
+
+
+def living(name: str = "unit") -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name.startswith(f"{name}-")]
+
+
+async def test_what_a_function_returns_is_awaited(threads: Threads) -> None:
+    assert await threads.run(divmod, 17, 5) == (3, 2)
+
+
+async def test_it_runs_in_a_named_daemon_thread(threads: Threads) -> None:
+    thread = await threads.run(threading.current_thread)
+    assert thread.name == "unit-1"
+    assert thread.daemon
+
+
+async def test_never_more_at_once_than_allowed_and_as_many_as_needed(threads: Threads) -> None:
+    together, gate, lock = [0], threading.Barrier(3), threading.Lock()
+    most = [0]
+
+    def work() -> None:
+        with lock:
+            together[0] += 1
+            most[0] = max(most[0], together[0])
+        gate.wait(10)
+        with lock:
+            together[0] -= 1
+
+    await asyncio.gather(*(threads.run(work) for _ in range(9)))
+    assert most == [3]
+    assert len(living()) == 3
+
+
+async def test_one_after_the_other_share_one_thread(threads: Threads) -> None:
+    names = {(await threads.run(threading.current_thread)).name for _ in range(20)}
+    assert names == {"unit-1"}
+
+
+async def test_the_context_goes_along_and_does_not_leak(threads: Threads) -> None:
+    def work(name: str) -> str:
+        before = tenant.get()
+        tenant.set(name)
+        return before
+
+    tenant.set("caller")
+    assert await threads.run(work, "a") == "caller"
+    assert await threads.run(work, "b") == "caller"
+    assert tenant.get() == "caller"
+
+
+@pytest.mark.parametrize("error", [KeyError("lost"), SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+async def test_whatever_is_raised_comes_out_and_the_thread_lives_on(
+    threads: Threads, error: BaseException
+) -> None:
+    def work() -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        await threads.run(work)
+    assert caught.value is error
+    assert (await threads.run(threading.current_thread)).name == "unit-1"
+
+
+async def test_stop_iteration_becomes_a_runtime_error(threads: Threads) -> None:
+    with pytest.raises(RuntimeError, match="raised StopIteration"):
+        await threads.run(next, iter(()))
+
+
+async def test_waiting_can_be_cancelled_while_the_function_goes_on(threads: Threads) -> None:
+    gate, done, started = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        started.set()
+        gate.wait(10)
+        done.set()
+
+    task = asyncio.create_task(threads.run(work))
+    await eventually(started.is_set)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    gate.set()
+    await eventually(done.is_set)
+    assert await threads.run(abs, -1) == 1
+
+
+async def test_closed_threads_end_when_they_are_free() -> None:
+    threads = Threads(2, "ending")
+    await asyncio.gather(threads.run(abs, 1), threads.run(abs, 2))
+    threads.close()
+    await eventually(lambda: not living("ending"))
+
+
+def test_a_loop_that_ended_meanwhile_is_not_told() -> None:
+    threads = Threads(1, "orphan")
+    gate, started, done = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        started.set()
+        gate.wait(10)
+
+    async def leave() -> None:
+        task = asyncio.create_task(threads.run(work))
+        await eventually(started.is_set)
+        task.cancel()
+
+    asyncio.run(leave())
+    gate.set()
+
+    async def again() -> None:
+        await threads.run(done.set)
+
+    asyncio.run(again())
+    assert done.is_set()
+    threads.close()
