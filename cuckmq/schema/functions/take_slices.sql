@@ -1,5 +1,9 @@
 -- Serves group turns that a claim has taken: wins the leases it can, and takes the first p_slice jobs
--- of each line won. Part of claim(), which holds the advisory lock of every group given here.
+-- of each line won, in the order of the lanes given. Part of claim(), which holds the advisory lock of
+-- every group given here.
+--
+-- A group that has turns in several lanes is served in all of them: one that gives nothing to this
+-- worker must not stand before another for ever.
 --
 -- Why these are separate statements: a turn whose group is leased is dropped, and the job it stood for
 -- is seen by whoever ends that lease, because the lease goes first and the look comes after (see
@@ -8,6 +12,7 @@
 --
 -- A line that gives nothing (it holds only names this worker does not know, or a job that someone is
 -- cancelling at this moment) must not be tried again at once: its lease goes, and its turn is put off.
+-- Only the turns that were taken: in other lanes the group has its turns as before.
 create or replace function {schema}.take_slices(
     p_worker_id bigint,
     p_group_hashes bigint[],
@@ -38,18 +43,18 @@ begin
     with line as (
         delete from {schema}.waiting w where w.ctid = any(array(
             select y.ctid from (
-                select distinct on (u.group_hash) u.group_hash, u.lane_id
-                from unnest(p_group_hashes, p_lane_ids) with ordinality u(group_hash, lane_id, place)
-                where u.group_hash = any(v_won) order by u.group_hash, u.place
+                select distinct u.group_hash, u.lane_id
+                from unnest(p_group_hashes, p_lane_ids) u(group_hash, lane_id)
+                where u.group_hash = any(v_won)
             ) turn cross join lateral (
                 select z.ctid from {schema}.waiting z
                 where z.group_hash = turn.group_hash and z.lane_id = turn.lane_id
                     and z.definition_id = any(p_definition_ids)
                 order by z.job_id limit p_slice for update skip locked
             ) y))
-        returning w.job_id, w.group_hash
+        returning w.job_id, w.group_hash, array_position(p_lane_ids, w.lane_id) as place
     )
-    select array_agg(l.job_id order by l.job_id), array_agg(l.group_hash order by l.job_id)
+    select array_agg(l.job_id order by l.place, l.job_id), array_agg(l.group_hash order by l.place, l.job_id)
     into job_ids, group_hashes from line l;
 
     v_empty := array(
@@ -58,6 +63,8 @@ begin
         delete from {schema}.group_lease l where l.group_hash = any(v_empty);
         insert into {schema}.scheduled (lane_id, run_at, group_hash)
         select s.lane_id, clock_timestamp() + interval '1 second', s.group_hash
-        from {schema}.standing_lanes(v_empty) s;
+        from {schema}.standing_lanes(v_empty) s
+        where (s.group_hash, s.lane_id) in (
+            select u.group_hash, u.lane_id from unnest(p_group_hashes, p_lane_ids) u(group_hash, lane_id));
     end if;
 end $$;

@@ -1,0 +1,1 @@
+"""The queue in SQL, function by function, on real PostgreSQL."""
