@@ -17,7 +17,7 @@ from cuckmq.cli.refusal import Refusal
 from cuckmq.cli.serve import serve
 from cuckmq.cli.show import say
 from cuckmq.context import Context
-from cuckmq.events import AttemptFailed, AttemptSucceeded, Event, JobFailed
+from cuckmq.events import AttemptSucceeded, Event, JobFailed
 from cuckmq.orchestrator import Orchestrator
 from cuckmq.schema import SCHEMA_VERSION
 from cuckmq.worker import Worker
@@ -78,8 +78,6 @@ def _tell(event: Event) -> None:
     match event:
         case AttemptSucceeded():
             _logger.info("job %s (%s) succeeded in %.0f ms", event.job_id, event.name, event.duration_secs * 1e3)
-        case AttemptFailed() if event.state == "scheduled":
-            _logger.info("job %s (%s) will be tried again", event.job_id, event.name)
         case JobFailed():
             _logger.error("job %s (%s) failed: %s", event.job_id, event.name, event.reason)
         case _:
