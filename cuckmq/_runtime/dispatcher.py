@@ -127,10 +127,12 @@ class Dispatcher:
         self._desk.changed.set()
 
     async def retire(self) -> None:
-        """Put back what is still in hand, and take leave of the queue."""
+        """Put back what is still in hand, and take leave of the queue, if it knows this worker."""
+        if not self.worker_id:
+            return
         if self._connection is None or self._connection.broken:
             await self._connect()
-        if self._connection is not None and self.worker_id:
+        if self._connection is not None:
             await run(self._connection, workers.retire_worker(self.worker_id), self._context.schema)
 
     async def disconnect(self) -> None:

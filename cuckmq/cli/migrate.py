@@ -1,0 +1,45 @@
+"""`cuckmq migrate`: create the queue's schema, or bring it up to date."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from cuckmq.cli.place import place_of, server_version
+from cuckmq.cli.show import say
+from cuckmq.database.locate import locate_database
+from cuckmq.database.migrate import migrate
+from cuckmq.names import check_schema_name
+from cuckmq.schema import SCHEMA_VERSION, generate_migration_sql
+
+
+@click.command("migrate")
+@click.option("--database-url", metavar="DSN",
+              help="Default: CUCKMQ_DATABASE_URL, then DATABASE_URL, then the embedded one in .cuckmq/.")  # fmt: skip
+@click.option("--schema", default="_cuckmq", show_default=True, help="The schema that holds the queue.")
+@click.option("--sql", "is_sql_wanted", is_flag=True, help="Print the SQL and touch nothing; for psql.")
+def command(database_url: str | None, schema: str, is_sql_wanted: bool) -> None:  # noqa: FBT001
+    """Create the queue's schema, or bring it up to date.
+
+    Safe to repeat, also by many at once. Needs a role that may create the schema, or owns it.
+    """
+    check_schema_name(schema)
+    if is_sql_wanted:
+        click.echo(write_script(schema), nl=False)
+        return
+    located = locate_database(database_url)
+    try:
+        version = server_version(located.dsn)
+        asyncio.run(migrate(located.dsn, schema))
+        say("done", f'schema "{schema}" is at version {SCHEMA_VERSION}',
+            f"PostgreSQL {version}, {place_of(located.dsn)}")  # fmt: skip
+    finally:
+        located.close()
+
+
+def write_script(schema: str) -> str:
+    """Write the migration as a script: all of it or nothing takes effect, however often it is run."""
+    head = f'-- cuckmq: schema "{schema}", version {SCHEMA_VERSION}. May be run again.\n'
+    body = "\n".join(f"{fragment.rstrip()};\n" for fragment in generate_migration_sql(schema))
+    return f"{head}begin;\n\n{body}\ncommit;\n"
