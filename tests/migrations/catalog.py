@@ -9,7 +9,7 @@ import psycopg
 
 RELATIONS = """
     select 'relation', c.relkind::text, c.relname, c.reloptions::text,
-        case when c.relkind = 'v' then pg_get_viewdef(c.oid) when c.relkind = 'i' then pg_get_indexdef(c.oid) end
+        case c.relkind when 'v' then pg_get_viewdef(c.oid) when 'i' then pg_get_indexdef(c.oid) end
     from pg_class c where c.relnamespace = %(schema)s::regnamespace and c.relname !~ '^alembic_version'
 """
 COLUMNS = """
