@@ -1,0 +1,40 @@
+# With uv when it is there, else with a virtual environment and pip. Nothing else is assumed.
+
+ifneq ($(shell command -v uv 2>/dev/null),)
+RUN = uv run
+READY =
+else
+RUN = PATH="$(CURDIR)/.venv/bin:$$PATH"
+READY = .venv/ready
+endif
+
+.DEFAULT_GOAL = help
+.PHONY: help demo test check format clean
+
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## See thousands of jobs go through a PostgreSQL that comes along
+	$(RUN) cuckmq demo
+
+test: $(READY) ## Run the tests
+	$(RUN) pytest
+
+check: $(READY) ## Lint, format check, types, floors
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+	$(RUN) pyright
+	$(RUN) lint-imports
+
+format: $(READY) ## Write the code as ruff likes it
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+
+clean: ## Remove what was made here, the embedded database excepted
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+.venv/ready: pyproject.toml
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet --editable '.[dev]'
+	touch $@

@@ -1,0 +1,144 @@
+"""Every program in examples/ does what its first lines say, run as a user would run it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TIMEOUT_SECS = 60
+
+
+async def start(path: Path, dsn: str, *arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "error", str(path), *arguments,
+        env={**os.environ, "CUCKMQ_DATABASE_URL": dsn},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+async def finish(process: asyncio.subprocess.Process) -> list[str]:
+    """Wait for the end, which must be a good one; return the lines of its output."""
+    async with asyncio.timeout(TIMEOUT_SECS):
+        out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return out.decode().splitlines()
+
+
+@pytest.fixture
+def program(schema: str, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """The example that the test is named for, in a schema of the test's own."""
+    name = f"{request.function.__name__.removeprefix('test_')}.py"
+    text = (EXAMPLES / name).read_text("utf-8")
+    path = tmp_path / name
+    path.write_text(re.sub(r"\b_job\b", schema, text), "utf-8")
+    return path
+
+
+async def test_ping(program: Path, dsn: str) -> None:
+    """N1, E33: a thousand pings by two workers, each printed once; SIGINT ends it."""
+    process = await start(program, dsn)
+    assert process.stdout is not None
+    seen: list[str] = []
+    async with asyncio.timeout(TIMEOUT_SECS):
+        while len(seen) < 1001:
+            seen.append((await process.stdout.readline()).decode().rstrip("\n"))
+            assert seen[-1], "it ended too early"
+    process.send_signal(signal.SIGINT)
+    assert await finish(process) == ["stopped"]
+
+    seen.remove("Ctrl-C ends this")
+    assert {line.partition(" - ")[2] for line in seen} == {f"Hello: {i}" for i in range(1000)}
+
+
+async def test_migrate(program: Path, dsn: str, schema: str) -> None:
+    """N1, A3: the migration script, twice."""
+    for _ in range(2):
+        assert await finish(await start(program, dsn, schema)) == [f"schema {schema} is up to date"]
+
+
+async def test_channels(program: Path, dsn: str) -> None:
+    """N1, E3: the reserved worker serves the urgent job while the others are kept busy."""
+    seen = await finish(await start(program, dsn))
+    assert seen.index("alert sent: disk full") < seen.index("reports done")
+    assert {"report 1 begins", "report 2 begins"} <= set(seen)
+
+
+async def test_job_group(program: Path, dsn: str) -> None:
+    """N1, E8, E9: never two of one account at once, and each account in order."""
+    *bookings, last = await finish(await start(program, dsn))
+    assert last == "all booked"
+    for account in ("anna", "bob"):
+        own = [line for line in bookings if line.startswith(account)]
+        assert own == [f"{account} {amount}: 1 at work" for amount in range(5)]
+    assert "carl 9: 1 at work" in bookings
+
+
+async def test_retry(program: Path, dsn: str) -> None:
+    """N1, F1, F2: two errors and a success; and a failure declared at the first try."""
+    assert await finish(await start(program, dsn)) == [
+        "try 1 of https://example.org",
+        "try 2 of https://example.org",
+        "try 3 of https://example.org",
+        "fetched",
+        "errors on the way: ['connection refused', 'connection refused']",
+        "try 1 of ftp://example.org",
+        "declared: job 2 failed (declared): Fail: no such protocol",
+    ]
+
+
+async def test_delay(program: Path, dsn: str) -> None:
+    """N1, C4, C5: not before its moment."""
+    assert await finish(await start(program, dsn)) == [
+        "before: scheduled",
+        "reminder: drink water",
+        "after at least a second: True",
+        "tomorrow's is still scheduled; cancelled: True",
+    ]
+
+
+async def test_repeat(program: Path, dsn: str) -> None:
+    """N1, D1, D3: three runs, each moment once, by two orchestrators."""
+    assert await finish(await start(program, dsn)) == [
+        "swept 1", "swept 2", "swept 3", "no moment twice: True",
+    ]  # fmt: skip
+
+
+async def test_transaction(program: Path, dsn: str) -> None:
+    """C7, M3: what was rolled back left neither job nor parcel; what was retried left one parcel."""
+    assert await finish(await start(program, dsn)) == [
+        "shipped",
+        "orders and parcels: [('books', 'books')]",
+    ]
+
+
+async def test_events_to_logging(program: Path, dsn: str) -> None:
+    """I1: every event of the process is told to the handler, in the order in which things happened."""
+    seen = [line for line in await finish(await start(program, dsn)) if " jobs " in line]
+    told = [line.split()[2] for line in seen if "job_id=2," in line or "definition_id" in line]
+    assert told[0] == "DefinitionDeployed"
+    assert [name for name in told if name.startswith("Attempt")] == [
+        "AttemptStarted", "AttemptFailed", "AttemptStarted", "AttemptFailed",
+    ]  # fmt: skip
+    assert told[-1] == "JobFailed"
+
+
+def test_every_example_has_its_test() -> None:
+    """N1: no example without a test of its name."""
+    for path in EXAMPLES.glob("*.py"):
+        assert f"test_{path.stem}" in globals(), path.name
+
+
+def test_examples_are_small() -> None:
+    """A program that one reads in a minute, and whose head says what it shows."""
+    for path in EXAMPLES.glob("*.py"):
+        lines = path.read_text("utf-8").splitlines()
+        assert len(lines) < 60, path.name
+        assert lines[0].startswith('"""'), path.name
+        assert f"python examples/{path.name}" in lines[2], path.name
