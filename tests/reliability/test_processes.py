@@ -114,13 +114,13 @@ async def test_sigterm_at_any_moment_leaves_nothing_running(rig: Rig, queue: Con
 
 async def test_40_groups_4000_jobs_two_workers(rig: Rig, queue: Context):
     """E5, E7, E8, M1: never two of a group at once, by a log outside the database; each in its order."""
+    workers = [await rig.start(), await rig.start()]
     numbers = list(range(4000))
     handles = []
     for number in range(0, 4000, 100):
         for group in range(40):
             chunk = [each for each in numbers[number : number + 100] if each % 40 == group]
             handles += await queue.definitions["plain"].enqueue_many(chunk, job_group=f"g{group}")
-    workers = [await rig.start(), await rig.start()]
     await eventually(lambda: len(rig.log.entries("end")) == 4000, timeout_secs=60)
     for handle in handles[-10:]:
         await handle.result(timeout_secs=10)
