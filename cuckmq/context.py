@@ -14,12 +14,13 @@ from cuckmq.database.database import Database
 from cuckmq.database.endings import Endings
 from cuckmq.database.listen import Listener
 from cuckmq.database.migrate import migrate
-from cuckmq.definition import JobDefinition, JobOptions
+from cuckmq.definition import JobDefinition
 from cuckmq.errors import ConfigurationError, DuplicateDefinition
 from cuckmq.events import EventHandler, EventHub
 from cuckmq.jobs import Jobs
 from cuckmq.names import check_schema_name
-from cuckmq.outcome import Verdict
+from cuckmq.options import JobOptions
+from cuckmq.outcome import Answer
 from cuckmq.protocol.deploy import find_definitions
 from cuckmq.types import Secs, as_secs
 from cuckmq.wakes import Wakes
@@ -33,25 +34,25 @@ class JobDecorator(Protocol):
 
     @overload
     def __call__(
-        self, function: Callable[[], Awaitable[ResultT | Verdict]], /
+        self, function: Callable[[], Awaitable[Answer[ResultT]]], /
     ) -> JobDefinition[None, ResultT]: ...
     @overload
-    def __call__(self, function: Callable[[], ResultT | Verdict], /) -> JobDefinition[None, ResultT]: ...
+    def __call__(self, function: Callable[[], Answer[ResultT]], /) -> JobDefinition[None, ResultT]: ...
     @overload
     def __call__(
-        self, function: Callable[[PayloadT], Awaitable[ResultT | Verdict]], /
+        self, function: Callable[[PayloadT], Awaitable[Answer[ResultT]]], /
     ) -> JobDefinition[PayloadT, ResultT]: ...
     @overload
     def __call__(
-        self, function: Callable[[PayloadT], ResultT | Verdict], /
+        self, function: Callable[[PayloadT], Answer[ResultT]], /
     ) -> JobDefinition[PayloadT, ResultT]: ...
     @overload
     def __call__(
-        self, function: Callable[[PayloadT, Attempt], Awaitable[ResultT | Verdict]], /
+        self, function: Callable[[PayloadT, Attempt], Awaitable[Answer[ResultT]]], /
     ) -> JobDefinition[PayloadT, ResultT]: ...
     @overload
     def __call__(
-        self, function: Callable[[PayloadT, Attempt], ResultT | Verdict], /
+        self, function: Callable[[PayloadT, Attempt], Answer[ResultT]], /
     ) -> JobDefinition[PayloadT, ResultT]: ...
 
 
@@ -60,17 +61,17 @@ class RepeatingJobDecorator(Protocol):
 
     @overload
     def __call__(
-        self, function: Callable[[], Awaitable[ResultT | Verdict]], /
+        self, function: Callable[[], Awaitable[Answer[ResultT]]], /
     ) -> JobDefinition[None, ResultT]: ...
     @overload
-    def __call__(self, function: Callable[[], ResultT | Verdict], /) -> JobDefinition[None, ResultT]: ...
+    def __call__(self, function: Callable[[], Answer[ResultT]], /) -> JobDefinition[None, ResultT]: ...
     @overload
     def __call__(
-        self, function: Callable[[None, Attempt], Awaitable[ResultT | Verdict]], /
+        self, function: Callable[[None, Attempt], Awaitable[Answer[ResultT]]], /
     ) -> JobDefinition[None, ResultT]: ...
     @overload
     def __call__(
-        self, function: Callable[[None, Attempt], ResultT | Verdict], /
+        self, function: Callable[[None, Attempt], Answer[ResultT]], /
     ) -> JobDefinition[None, ResultT]: ...
 
 

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, overload
+from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 import psycopg
-from typing_extensions import TypedDict, Unpack
+from typing_extensions import Unpack
 
 from cuckmq.attempt import Attempt
-from cuckmq.backoff import DEFAULT_BACKOFF_SECS, Backoff, check_backoff
-from cuckmq.database.database import Database
-from cuckmq.database.endings import Endings
+from cuckmq.backoff import DEFAULT_BACKOFF_SECS, check_backoff
 from cuckmq.errors import ConfigurationError, DefinitionError, InvalidPayload
-from cuckmq.events import DefinitionDeployed, EventHub, JobEnqueued
+from cuckmq.events import DefinitionDeployed, JobEnqueued
 from cuckmq.handle import JobHandle
+from cuckmq.home import Home
 from cuckmq.names import check_job_group, check_name
-from cuckmq.outcome import Verdict
+from cuckmq.options import JOB_OPTIONS, EnqueueOptions, JobOptions, as_placement, as_priority, unknown_options
+from cuckmq.outcome import Answer
 from cuckmq.payload import Codec, CodecError
 from cuckmq.protocol.deploy import deploy, undeploy
-from cuckmq.protocol.enqueue import Placement, enqueue
+from cuckmq.protocol.enqueue import enqueue
 from cuckmq.protocol.statement import Statement
 from cuckmq.signature import read_signature
-from cuckmq.types import Secs, as_count, as_limit, as_moment, as_secs
-from cuckmq.wakes import Wakes
+from cuckmq.types import Secs, as_limit, as_secs
 
 PayloadT = TypeVar("PayloadT")
 ResultT = TypeVar("ResultT")
@@ -50,63 +48,6 @@ class Entry(NamedTuple):
     is_deferred: bool
 
 
-class Home(Protocol):
-    """What a definition needs of its context."""
-
-    @property
-    def database(self) -> Database:
-        """Where statements are run."""
-        ...
-
-    @property
-    def endings(self) -> Endings:
-        """Who waits for jobs to end."""
-        ...
-
-    @property
-    def events(self) -> EventHub:
-        """Who is told."""
-        ...
-
-    @property
-    def wakes(self) -> Wakes:
-        """Who is woken."""
-        ...
-
-    @property
-    def known(self) -> dict[int, JobDefinition[Any, Any]]:
-        """Definitions by their ids in the database."""
-        ...
-
-    def register(self, definition: JobDefinition[Any, Any]) -> None:
-        """Take in a definition, or refuse its name."""
-        ...
-
-
-class JobOptions(TypedDict, total=False):
-    """How the jobs of a definition are treated.
-
-    Attributes:
-        channel: the lane they go into, from which workers select.
-        priority: higher goes first within a channel; -32768 to 32767.
-        num_attempts: how many tries may end in an error before the job has failed; None for no limit.
-        backoff: the wait before the next try: seconds, a timedelta, or a function from the number of
-            errors so far to one of these.
-        num_stalls: how many lost workers a job survives; None for no limit.
-        delay_secs: how long each job waits before it may run.
-        job_group: the group in which a job runs alone: a name, or a function from the payload to a
-            name or None.
-    """
-
-    channel: str
-    priority: int
-    num_attempts: int | None
-    backoff: Backoff
-    num_stalls: int | None
-    delay_secs: Secs
-    job_group: str | Callable[[Any], str | None] | None
-
-
 class JobDefinition(Generic[PayloadT, ResultT]):
     """A typed job. Made by `@context.job(...)`, or by this class; both do the same.
 
@@ -128,55 +69,54 @@ class JobDefinition(Generic[PayloadT, ResultT]):
 
     @overload
     def __init__(
-        self: JobDefinition[None, OwnResultT],
-        *,
-        context: Home,
-        name: str,
-        work_function: Callable[[], Awaitable[OwnResultT | Verdict]],
+        self: JobDefinition[None, OwnResultT], *, context: Home, name: str,
+        work_function: Callable[[], Awaitable[Answer[OwnResultT]]],
         repeat_secs: Secs | None = None,
         **options: Unpack[JobOptions],
-    ) -> None: ...
+    ) -> None: ...  # fmt: skip
     @overload
     def __init__(
-        self: JobDefinition[None, OwnResultT],
-        *,
-        context: Home,
-        name: str,
-        work_function: Callable[[], OwnResultT | Verdict],
+        self: JobDefinition[None, OwnResultT], *, context: Home, name: str,
+        work_function: Callable[[], Answer[OwnResultT]],
         repeat_secs: Secs | None = None,
         **options: Unpack[JobOptions],
-    ) -> None: ...
+    ) -> None: ...  # fmt: skip
     @overload
     def __init__(
-        self,
-        *,
-        context: Home,
-        name: str,
-        work_function: Callable[[PayloadT], Awaitable[ResultT | Verdict]],
+        self: JobDefinition[None, OwnResultT], *, context: Home, name: str,
+        work_function: Callable[[None, Attempt], Awaitable[Answer[OwnResultT]]],
+        repeat_secs: Secs,
         **options: Unpack[JobOptions],
-    ) -> None: ...
+    ) -> None: ...  # fmt: skip
     @overload
     def __init__(
-        self,
-        *,
-        context: Home,
-        name: str,
-        work_function: Callable[[PayloadT], ResultT | Verdict],
+        self: JobDefinition[None, OwnResultT], *, context: Home, name: str,
+        work_function: Callable[[None, Attempt], Answer[OwnResultT]],
+        repeat_secs: Secs,
         **options: Unpack[JobOptions],
-    ) -> None: ...
-    @overload
-    def __init__(
-        self,
-        *,
-        context: Home,
-        name: str,
-        work_function: Callable[[PayloadT, Attempt], Awaitable[ResultT | Verdict]],
-        **options: Unpack[JobOptions],
-    ) -> None: ...
+    ) -> None: ...  # fmt: skip
     @overload
     def __init__(
         self, *, context: Home, name: str,
-        work_function: Callable[[PayloadT, Attempt], ResultT | Verdict],
+        work_function: Callable[[PayloadT], Awaitable[Answer[ResultT]]],
+        **options: Unpack[JobOptions],
+    ) -> None: ...  # fmt: skip
+    @overload
+    def __init__(
+        self, *, context: Home, name: str,
+        work_function: Callable[[PayloadT], Answer[ResultT]],
+        **options: Unpack[JobOptions],
+    ) -> None: ...  # fmt: skip
+    @overload
+    def __init__(
+        self, *, context: Home, name: str,
+        work_function: Callable[[PayloadT, Attempt], Awaitable[Answer[ResultT]]],
+        **options: Unpack[JobOptions],
+    ) -> None: ...  # fmt: skip
+    @overload
+    def __init__(
+        self, *, context: Home, name: str,
+        work_function: Callable[[PayloadT, Attempt], Answer[ResultT]],
         **options: Unpack[JobOptions],
     ) -> None: ...  # fmt: skip
 
@@ -189,12 +129,9 @@ class JobDefinition(Generic[PayloadT, ResultT]):
         repeat_secs: Secs | None = None,
         **options: Unpack[JobOptions],
     ) -> None:
-        unknown = sorted(set(options) - set(JobOptions.__annotations__))
-        if unknown:
-            raise DefinitionError(
-                f"job {name!r}: unknown option {', '.join(unknown)}; there are "
-                f"{', '.join(JobOptions.__annotations__)} and repeat_secs"
-            )
+        complaint = unknown_options(options, JOB_OPTIONS)
+        if complaint is not None:
+            raise DefinitionError(f"job {name!r}: {complaint}, repeat_secs")
         self.name = check_name("job", name)
         self.work_function = work_function
         self.signature = read_signature(work_function, name)
@@ -210,7 +147,7 @@ class JobDefinition(Generic[PayloadT, ResultT]):
             None if repeat_secs is None else as_secs("repeat_secs", repeat_secs, minimum=MIN_REPEAT_SECS)
         )
         self._job_group = options.get("job_group")
-        if isinstance(self._job_group, str):
+        if self._job_group is not None and not callable(self._job_group):
             check_job_group(self._job_group)
         if self.repeat_secs is not None and not self.payload_codec.is_empty:
             raise DefinitionError(
@@ -250,132 +187,102 @@ class JobDefinition(Generic[PayloadT, ResultT]):
 
     @overload
     async def enqueue(
-        self: JobDefinition[None, ResultT],
+        self: JobDefinition[None, OwnResultT],
         payload: None = None,
         *,
-        delay_secs: Secs | None = None,
-        run_at: datetime | None = None,
-        job_group: str | None = None,
-        channel: str | None = None,
-        priority: int | None = None,
-        num_attempts: int | None = None,
-        num_stalls: int | None = None,
         connection: psycopg.AsyncConnection[Any] | None = None,
-    ) -> JobHandle[ResultT]: ...
+        **options: Unpack[EnqueueOptions],
+    ) -> JobHandle[OwnResultT]: ...
     @overload
     async def enqueue(
-        self, payload: PayloadT, *,
-        delay_secs: Secs | None = None, run_at: datetime | None = None, job_group: str | None = None,
-        channel: str | None = None, priority: int | None = None, num_attempts: int | None = None,
-        num_stalls: int | None = None, connection: psycopg.AsyncConnection[Any] | None = None,
-    ) -> JobHandle[ResultT]: ...  # fmt: skip
-
-    async def enqueue(  # noqa: D417 - the options are named in the overloads
+        self,
+        payload: PayloadT,
+        *,
+        connection: psycopg.AsyncConnection[Any] | None = None,
+        **options: Unpack[EnqueueOptions],
+    ) -> JobHandle[ResultT]: ...
+    async def enqueue(
         self,
         payload: Any = None,
         *,
         connection: psycopg.AsyncConnection[Any] | None = None,
-        job_group: str | None = None,
-        **where: Any,
-    ) -> JobHandle[ResultT]:
+        **options: Unpack[EnqueueOptions],
+    ) -> JobHandle[Any]:
         """Put in one job. It is durable when this returns, or when the caller's transaction commits.
 
         Args:
             payload: what the work function gets; validated now.
-            delay_secs: run it so much later.
-            run_at: run it from that moment on; a datetime with a time zone.
-            job_group: run it alone among the jobs of this group, of all definitions and channels.
-            channel: put it there and not into the definition's channel.
-            priority: in place of the definition's.
-            num_attempts: in place of the definition's.
-            num_stalls: in place of the definition's.
             connection: enqueue inside the transaction of this connection. It is not committed here.
+            options: when, where and how; see EnqueueOptions.
 
         Raises:
             InvalidPayload: it does not fit, or JSON in Postgres cannot keep it.
             DefinitionNotDeployed: deploy() it first.
-            ConfigurationError: an option is out of range.
+            ConfigurationError: an option is unknown or out of range.
         """
-        return (await self._put([payload], job_group, connection, where))[0]
+        return (await self._put([payload], connection, options))[0]
 
     async def enqueue_many(
         self,
         payloads: Sequence[PayloadT],
         *,
-        delay_secs: Secs | None = None,
-        run_at: datetime | None = None,
-        job_group: str | None = None,
-        channel: str | None = None,
-        priority: int | None = None,
-        num_attempts: int | None = None,
-        num_stalls: int | None = None,
         connection: psycopg.AsyncConnection[Any] | None = None,
+        **options: Unpack[EnqueueOptions],
     ) -> list[JobHandle[ResultT]]:
-        """Put in a job for each payload, all or none, in one statement. Options as for enqueue()."""
-        where = {
-            "delay_secs": delay_secs, "run_at": run_at, "channel": channel, "priority": priority,
-            "num_attempts": num_attempts, "num_stalls": num_stalls,
-        }  # fmt: skip
-        return await self._put(payloads, job_group, connection, where)
+        """Put in a job for each payload, all or none, in one statement. Else as enqueue().
+
+        Raises:
+            ConfigurationError: the payloads are not a list, tuple or other sequence of payloads.
+        """
+        if isinstance(payloads, (str, bytes)) or not isinstance(payloads, Sequence):
+            raise ConfigurationError(
+                f"enqueue_many takes a list of payloads, not a {type(payloads).__name__}"
+            )
+        return await self._put(payloads, connection, options)
 
     @overload
     def enqueue_sync(
-        self: JobDefinition[None, ResultT],
+        self: JobDefinition[None, OwnResultT],
         payload: None = None,
         *,
-        delay_secs: Secs | None = None,
-        run_at: datetime | None = None,
-        job_group: str | None = None,
-        channel: str | None = None,
-        priority: int | None = None,
-        num_attempts: int | None = None,
-        num_stalls: int | None = None,
         connection: psycopg.Connection[Any] | None = None,
-    ) -> JobHandle[ResultT]: ...
+        **options: Unpack[EnqueueOptions],
+    ) -> JobHandle[OwnResultT]: ...
     @overload
     def enqueue_sync(
-        self, payload: PayloadT, *,
-        delay_secs: Secs | None = None, run_at: datetime | None = None, job_group: str | None = None,
-        channel: str | None = None, priority: int | None = None, num_attempts: int | None = None,
-        num_stalls: int | None = None, connection: psycopg.Connection[Any] | None = None,
-    ) -> JobHandle[ResultT]: ...  # fmt: skip
-
+        self,
+        payload: PayloadT,
+        *,
+        connection: psycopg.Connection[Any] | None = None,
+        **options: Unpack[EnqueueOptions],
+    ) -> JobHandle[ResultT]: ...
     def enqueue_sync(
         self,
         payload: Any = None,
         *,
         connection: psycopg.Connection[Any] | None = None,
-        job_group: str | None = None,
-        **where: Any,
-    ) -> JobHandle[ResultT]:
+        **options: Unpack[EnqueueOptions],
+    ) -> JobHandle[Any]:
         """Do what enqueue() does, without an event loop: from threads, scripts, sync web frameworks."""
-        entry = self._entry([payload], job_group, where, is_deferred=connection is not None)
+        entry = self._entry([payload], options, is_deferred=connection is not None)
         (job_ids,) = self._home.database.run_sync(entry.statement, connection)
         return self._enqueued(entry, job_ids)[0]
 
     async def _put(
         self,
         payloads: Sequence[Any],
-        job_group: str | None,
         connection: psycopg.AsyncConnection[Any] | None,
-        where: dict[str, Any],
+        options: EnqueueOptions,
     ) -> list[JobHandle[ResultT]]:
-        entry = self._entry(payloads, job_group, where, is_deferred=connection is not None)
+        entry = self._entry(payloads, options, is_deferred=connection is not None)
         (job_ids,) = await self._home.database.run(entry.statement, connection)
         return self._enqueued(entry, job_ids)
 
-    def _entry(
-        self,
-        payloads: Sequence[Any],
-        job_group: str | None,
-        where: dict[str, Any],
-        *,
-        is_deferred: bool,
-    ) -> Entry:
-        placement = as_placement(**where)
+    def _entry(self, payloads: Sequence[Any], options: EnqueueOptions, *, is_deferred: bool) -> Entry:
+        placement = as_placement(options)
         channel = placement.channel or self.channel
         texts = [self._encode(payload) for payload in payloads]
-        groups = self._groups(payloads, job_group)
+        groups = self._groups(payloads, options.get("job_group"))
         # In the caller's transaction the notification must go with the commit, whenever that is.
         is_silent = not is_deferred and not self._home.wakes.is_notice_due(channel)
         statement = enqueue(self.name, texts, groups, placement, is_silent=is_silent)
@@ -405,45 +312,8 @@ class JobDefinition(Generic[PayloadT, ResultT]):
             raise InvalidPayload(str(error)) from error.__cause__
 
     def _groups(self, payloads: Sequence[Any], job_group: str | None) -> Sequence[str | None] | None:
-        given = self._job_group if job_group is None else job_group
-        if given is None:
-            return None
-        if isinstance(given, str):
-            return [check_job_group(given)] * len(payloads)
+        given = self._job_group if job_group is None else check_job_group(job_group)
+        if given is None or isinstance(given, str):
+            return None if given is None else [given] * len(payloads)
         groups = [given(payload) for payload in payloads]
         return [None if group is None else check_job_group(group) for group in groups]
-
-
-def as_placement(
-    *,
-    delay_secs: Secs | None = None,
-    run_at: datetime | None = None,
-    channel: str | None = None,
-    priority: int | None = None,
-    num_attempts: int | None = None,
-    num_stalls: int | None = None,
-) -> Placement:
-    """Check where and when a job is to be put.
-
-    Raises:
-        ConfigurationError: an option is out of range, or two contradict each other.
-    """
-    if delay_secs is not None and run_at is not None:
-        raise ConfigurationError("give delay_secs or run_at, not both")
-    return Placement(
-        delay_secs=None if delay_secs is None else as_secs("delay_secs", delay_secs),
-        run_at=None if run_at is None else as_moment("run_at", run_at),
-        channel=None if channel is None else check_name("channel", channel),
-        priority=None if priority is None else as_priority(priority),
-        num_attempts=None if num_attempts is None else as_count("num_attempts", num_attempts, minimum=1),
-        num_stalls=None if num_stalls is None else as_count("num_stalls", num_stalls, minimum=0),
-    )
-
-
-def as_priority(priority: int) -> int:
-    """Check a priority.
-
-    Raises:
-        ConfigurationError: not a whole number that fits 16 bits.
-    """
-    return as_count("priority", priority, minimum=-32768, maximum=32767)

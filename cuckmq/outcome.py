@@ -12,9 +12,11 @@ Verdicts are exceptions so that they can be raised from deep inside; returning t
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from cuckmq.types import Secs, as_secs
+
+ResultT = TypeVar("ResultT")
 
 
 class Verdict(Exception):
@@ -56,6 +58,9 @@ class Fail(Verdict):
         self.reason = reason
         super().__init__(reason)
 
+
+Answer: TypeAlias = ResultT | Snooze | Cancel | Fail
+"""What a work function may return. Written out, since type checkers take exactly these off a union."""
 
 OutcomeKind: TypeAlias = Literal["succeeded", "error", "failed", "cancelled", "snoozed"]
 

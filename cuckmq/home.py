@@ -1,0 +1,43 @@
+"""Where a definition lives: its context, as seen from below."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from cuckmq.database.database import Database
+from cuckmq.database.endings import Endings
+from cuckmq.events import EventHub
+from cuckmq.wakes import Wakes
+
+
+class Home(Protocol):
+    """What a definition needs of its context. It stands below definitions, so it names them Any."""
+
+    @property
+    def database(self) -> Database:
+        """Where statements are run."""
+        ...
+
+    @property
+    def endings(self) -> Endings:
+        """Who waits for jobs to end."""
+        ...
+
+    @property
+    def events(self) -> EventHub:
+        """Who is told."""
+        ...
+
+    @property
+    def wakes(self) -> Wakes:
+        """Who is woken."""
+        ...
+
+    @property
+    def known(self) -> dict[int, Any]:
+        """Definitions by their ids in the database."""
+        ...
+
+    def register(self, definition: Any) -> None:
+        """Take in a definition, or refuse its name."""
+        ...

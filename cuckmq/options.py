@@ -1,0 +1,104 @@
+"""What may be said about jobs: for all jobs of a definition, and for one enqueue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from typing_extensions import TypedDict
+
+from cuckmq.backoff import Backoff
+from cuckmq.errors import ConfigurationError
+from cuckmq.names import check_name
+from cuckmq.protocol.enqueue import Placement
+from cuckmq.types import Secs, as_count, as_moment, as_secs
+
+
+class JobOptions(TypedDict, total=False):
+    """How the jobs of a definition are treated.
+
+    Attributes:
+        channel: the lane they go into, from which workers select.
+        priority: higher goes first within a channel; -32768 to 32767.
+        num_attempts: how many tries may end in an error before the job has failed; None for no limit.
+        backoff: the wait before the next try: seconds, a timedelta, or a function from the number of
+            errors so far to one of these.
+        num_stalls: how many lost workers a job survives; None for no limit.
+        delay_secs: how long each job waits before it may run.
+        job_group: the group in which a job runs alone: a name, or a function from the payload to a
+            name or None.
+    """
+
+    channel: str
+    priority: int
+    num_attempts: int | None
+    backoff: Backoff
+    num_stalls: int | None
+    delay_secs: Secs
+    job_group: str | Callable[[Any], str | None] | None
+
+
+class EnqueueOptions(TypedDict, total=False):
+    """How the jobs of one enqueue are treated. What is left out, or None, is as the definition says.
+
+    Attributes:
+        delay_secs: run them so much later.
+        run_at: run them from that moment on; a datetime with a time zone.
+        job_group: run them alone among the jobs of this group, of all definitions and channels.
+        channel: put them there.
+        priority: higher goes first within a channel; -32768 to 32767.
+        num_attempts: how many tries may end in an error.
+        num_stalls: how many lost workers each survives.
+    """
+
+    delay_secs: Secs | None
+    run_at: datetime | None
+    job_group: str | None
+    channel: str | None
+    priority: int | None
+    num_attempts: int | None
+    num_stalls: int | None
+
+
+JOB_OPTIONS: Final = frozenset(JobOptions.__annotations__)
+ENQUEUE_OPTIONS: Final = frozenset(EnqueueOptions.__annotations__)
+
+
+def unknown_options(given: Iterable[str], known: frozenset[str]) -> str | None:
+    """Say which of the options given there are not; None when all are known."""
+    unknown = sorted(set(given) - known)
+    return f"unknown option {', '.join(unknown)}; there are {', '.join(sorted(known))}" if unknown else None
+
+
+def as_placement(options: EnqueueOptions) -> Placement:
+    """Check where and when jobs are to be put.
+
+    Raises:
+        ConfigurationError: an option is unknown or out of range, or two contradict each other.
+    """
+    complaint = unknown_options(options, ENQUEUE_OPTIONS)
+    if complaint is not None:
+        raise ConfigurationError(f"enqueue: {complaint}")
+    delay_secs, run_at = options.get("delay_secs"), options.get("run_at")
+    if delay_secs is not None and run_at is not None:
+        raise ConfigurationError("give delay_secs or run_at, not both")
+    channel, priority = options.get("channel"), options.get("priority")
+    num_attempts, num_stalls = options.get("num_attempts"), options.get("num_stalls")
+    return Placement(
+        delay_secs=None if delay_secs is None else as_secs("delay_secs", delay_secs),
+        run_at=None if run_at is None else as_moment("run_at", run_at),
+        channel=None if channel is None else check_name("channel", channel),
+        priority=None if priority is None else as_priority(priority),
+        num_attempts=None if num_attempts is None else as_count("num_attempts", num_attempts, minimum=1),
+        num_stalls=None if num_stalls is None else as_count("num_stalls", num_stalls, minimum=0),
+    )
+
+
+def as_priority(priority: object) -> int:
+    """Check a priority.
+
+    Raises:
+        ConfigurationError: not a whole number that fits 16 bits.
+    """
+    return as_count("priority", priority, minimum=-32768, maximum=32767)
