@@ -10,7 +10,8 @@ import pytest
 from cuckmq import Context
 from tests.docs.pages import PAGES, ROOT, read_blocks, run_page, run_program
 
-WITH_SNIPPETS = [page for page in PAGES if read_blocks(page)]
+README = ROOT / "README.md"
+WITH_SNIPPETS = [page for page in PAGES if read_blocks(page) and page != README]
 
 
 @pytest.mark.parametrize("page", WITH_SNIPPETS, ids=lambda page: str(page.relative_to(ROOT)))
@@ -20,7 +21,7 @@ async def test_page(page: Path, dsn: str, schema: str, context: Context, tmp_pat
 
 async def test_the_readme_program(dsn: str, schema: str, tmp_path: Path) -> None:
     """N1: the program of the first screen prints a thousand distinct lines and ends by itself."""
-    (program,) = read_blocks(ROOT / "README.md")
+    (program,) = read_blocks(README)
     printed = (await run_program(program, dsn, schema, tmp_path)).splitlines()
     assert len(printed) == len(set(printed)) == 1000
 
@@ -28,7 +29,9 @@ async def test_the_readme_program(dsn: str, schema: str, tmp_path: Path) -> None
 def test_every_block_is_found() -> None:
     """A fence that the reader of blocks overlooks would be a snippet that nobody runs."""
     for page in PAGES:
-        fences = re.findall(r"^ *```(?:python|sql|py|pycon|postgresql)\b", page.read_text("utf-8"), re.MULTILINE)
+        fences = re.findall(
+            r"^ *```(?:python|sql|py|pycon|postgresql)\b", page.read_text("utf-8"), re.MULTILINE
+        )
         assert len(read_blocks(page)) == len(fences), page
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from cuckmq import Context, JobState
+from tests.support.eventually import eventually
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TIMEOUT_SECS = 60
 
@@ -37,7 +40,10 @@ def program(schema: str, tmp_path: Path, request: pytest.FixtureRequest) -> Path
     name = f"{request.function.__name__.removeprefix('test_')}.py"
     text = (EXAMPLES / name).read_text("utf-8")
     path = tmp_path / name
-    path.write_text(re.sub(r"\b_job\b", schema, text), "utf-8")
+    text = re.sub(r"\b_job\b", schema, text).replace(
+        "Context(listen_dsn", f"Context(schema={schema!r}, listen_dsn"
+    )
+    path.write_text(text, "utf-8")
     return path
 
 
@@ -127,6 +133,27 @@ async def test_events_to_logging(program: Path, dsn: str) -> None:
         "AttemptStarted", "AttemptFailed", "AttemptStarted", "AttemptFailed",
     ]  # fmt: skip
     assert told[-1] == "JobFailed"
+
+
+async def test_service(program: Path, dsn: str, schema: str) -> None:
+    """E1, E33: set up by itself, worked off by the command line, and ended by SIGTERM."""
+    assert await finish(await start(program, dsn)) == ["ready, with 3 jobs to run"]
+
+    worker = await asyncio.create_subprocess_exec(
+        Path(sys.executable).with_name("cuckmq"), "worker", "service:context",
+        cwd=program.parent, env={**os.environ, "CUCKMQ_DATABASE_URL": dsn},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with Context(dsn, schema=schema) as context:
+
+        async def are_done() -> bool:
+            return (await context.jobs.count())[JobState.SUCCEEDED] == 3
+
+        try:
+            await eventually(are_done, timeout_secs=30)
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            await finish(worker)
 
 
 def test_every_example_has_its_test() -> None:

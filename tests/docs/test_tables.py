@@ -1,0 +1,124 @@
+"""Tables and pictures in docs/ say what the code says."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from cuckmq import Context, events
+from cuckmq.backoff import DEFAULT_BACKOFF_SECS
+from cuckmq.definition import JobOptions
+from cuckmq.state import TRANSITIONS, FailureReason, JobState
+from tests.docs.pages import ROOT
+
+DOCS = ROOT / "docs"
+EVENTS = {
+    name: value
+    for name, value in inspect.getmembers(events, inspect.isclass)
+    if issubclass(value, events.Event) and not value.__subclasses__()
+}
+
+
+def rows_of(page: Path, *heads: str) -> list[list[str]]:
+    """The rows of the table of a page that begins with these heads."""
+    text = page.read_text("utf-8")
+    head = re.search(r"^\| " + r" *\| *".join(map(re.escape, heads)) + r".*$", text, re.MULTILINE)
+    assert head is not None, f"{page.name} has no table {heads}"
+    lines = text[head.start() :].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def words(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_the_table_of_states() -> None:
+    rows = rows_of(DOCS / "state-machine.md", "from", "to")
+    told = {JobState(words(row[0])[0]): {JobState(each) for each in words(row[1])} for row in rows}
+    assert told == TRANSITIONS
+
+
+def test_the_picture_of_states() -> None:
+    arrows = re.findall(r"^ +(\w+) --> (\w+)", (DOCS / "state-machine.md").read_text("utf-8"), re.MULTILINE)
+    steps = {(before.value, after.value) for before, afters in TRANSITIONS.items() for after in afters}
+    assert len(arrows) == len(set(arrows))
+    assert set(arrows) == steps
+
+
+def test_the_ends_in_the_picture_are_the_final_states() -> None:
+    ends = re.findall(r"^ +(\w+) --> \[\*\]", (DOCS / "state-machine.md").read_text("utf-8"), re.MULTILINE)
+    assert {JobState(end) for end in ends} == {state for state in JobState if state.is_final}
+
+
+def test_the_table_of_reasons() -> None:
+    told = [words(row[0])[0] for row in rows_of(DOCS / "state-machine.md", "reason", "")]
+    assert told == [reason.value for reason in FailureReason]
+
+
+def test_the_table_of_events() -> None:
+    """Every class is told, with every field of it, and no other."""
+    rows = rows_of(DOCS / "events.md", "event", "told when", "carries")
+    assert {words(name)[0]: set(words(carries)) - set(JobState) for name, _, carries in rows} == {
+        name: {field.name for field in dataclasses.fields(event)} - {"at"} for name, event in EVENTS.items()
+    }
+
+
+def test_the_twelve_events_of_the_seed() -> None:
+    """Each old event has a class that exists, and no two have the same."""
+    rows = rows_of(DOCS / "coming-from-typescript-cuckmq.md", "old event", "new class")
+    new = [words(row[1])[0] for row in rows]
+    assert len(rows) == 12
+    assert len(set(new)) == 12
+    assert set(new) <= set(EVENTS)
+
+
+def test_the_table_of_options() -> None:
+    rows = rows_of(DOCS / "quickstart.md", "option", "means", "default")
+    assert {words(row[0])[0] for row in rows} == {*JobOptions.__annotations__, "repeat_secs"}
+    defaults = {words(row[0])[0]: row[2] for row in rows}
+    assert float(defaults["backoff"]) == DEFAULT_BACKOFF_SECS
+
+
+async def test_the_defaults_of_options(context: Context) -> None:
+    @context.job(name="PLAIN")
+    def plain() -> None: ...
+
+    rows = rows_of(DOCS / "quickstart.md", "option", "means", "default")
+    for option, default in ((words(row[0])[0], row[2].strip('`"')) for row in rows):
+        if option not in ("job_group", "repeat_secs", "delay_secs"):
+            assert str(getattr(plain, option)).removesuffix(".0") == default, option
+    assert plain.repeat_secs is None
+    assert plain.delay_secs == 0
+
+
+async def test_the_rights_of_a_producer(dsn: str, schema: str, context: Context) -> None:
+    """What docs/sql.md grants is enough to enqueue, and not enough to look at a payload."""
+
+    @context.job(name="OPEN")
+    def opened(text: str) -> None: ...
+
+    await context.deploy()
+    page = (DOCS / "sql.md").read_text("utf-8")
+    grants = re.search(r"```text\n(grant .*?)```", page, re.DOTALL)
+    assert grants is not None
+    role = f"producer_{schema}"
+    text = grants[1].replace("_cuckmq", schema).replace("to producer", f"to {role}")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"create role {role}".encode())
+        try:
+            connection.execute(text.encode())
+            connection.execute(f"set role {role}".encode())
+            query = f"select {schema}.enqueue('OPEN', '\"hi\"', job_group => %s, delay_secs => %s)".encode()
+            for where in ((None, 0), ("group", 0), (None, 60)):
+                connection.execute(query, where)
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"select payload from {schema}.job".encode())
+        finally:
+            connection.execute("reset role")
+            connection.execute(f"drop owned by {role}; drop role {role}".encode())
+    assert (await context.jobs.count())[JobState.QUEUED] == 2
