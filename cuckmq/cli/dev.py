@@ -17,6 +17,7 @@ from cuckmq.cli.refusal import Refusal
 from cuckmq.cli.serve import serve
 from cuckmq.cli.show import say
 from cuckmq.context import Context
+from cuckmq.database.locate import for_libpq
 from cuckmq.events import AttemptSucceeded, Event, JobFailed
 from cuckmq.orchestrator import Orchestrator
 from cuckmq.schema import SCHEMA_VERSION
@@ -28,7 +29,8 @@ _logger = logging.getLogger("cuckmq.dev")
 @click.command("dev")
 @click.argument("app", required=False)
 @click.option("--database-url", metavar="DSN",
-              help="Default: the Context's own, CUCKMQ_DATABASE_URL, DATABASE_URL, or an embedded one in .cuckmq/.")  # fmt: skip
+              help="Default: the Context's own, then CUCKMQ_DATABASE_URL, then DATABASE_URL, "
+              "then an embedded one in .cuckmq/.")  # fmt: skip
 @click.option("-c", "--concurrency", type=int, default=10, show_default=True, help="Jobs to run at once.")
 def command(app: str | None, database_url: str | None, concurrency: int) -> None:
     """Run everything an app needs, in one process.
@@ -69,7 +71,7 @@ async def _run(context: Context, worker: Worker, database_url: str | None) -> No
 
 def _is_same(dsn: str, other: str) -> bool:
     try:
-        return conninfo_to_dict(dsn) == conninfo_to_dict(other)
+        return conninfo_to_dict(dsn) == conninfo_to_dict(for_libpq(other, "--database-url"))
     except psycopg.ProgrammingError:
         return False
 
@@ -77,7 +79,8 @@ def _is_same(dsn: str, other: str) -> bool:
 def _tell(event: Event) -> None:
     match event:
         case AttemptSucceeded():
-            _logger.info("job %s (%s) succeeded in %.0f ms", event.job_id, event.name, event.duration_secs * 1e3)
+            duration_ms = event.duration_secs * 1000
+            _logger.info("job %s (%s) succeeded in %.0f ms", event.job_id, event.name, duration_ms)
         case JobFailed():
             _logger.error("job %s (%s) failed: %s", event.job_id, event.name, event.reason)
         case _:

@@ -87,7 +87,8 @@ def _import(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            raise Refusal(f"there is no module {name!r} in {here}, nor on the Python path", exit_code=2) from None
+            told = f"there is no module {name!r} in {here}, nor on the Python path"
+            raise Refusal(told, exit_code=2) from None
         raise _failed(name, error) from error
     except CuckmqError as error:
         raise Refusal(f"{_place(error)}{error}") from error
