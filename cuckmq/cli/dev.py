@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from cuckmq.cli.load import load_context
 from cuckmq.cli.logs import log_to_stderr
 from cuckmq.cli.place import place_of, server_version
-from cuckmq.cli.refusal import Refusal
+from cuckmq.cli.refusal import Misuse
 from cuckmq.cli.serve import serve
 from cuckmq.cli.show import say
 from cuckmq.context import Context
@@ -53,10 +53,9 @@ async def _run(context: Context, worker: Worker, database_url: str | None) -> No
     async with context:
         dsn = await asyncio.to_thread(lambda: context.database.dsn)
         if database_url is not None and not _is_same(dsn, database_url):
-            raise Refusal(
+            raise Misuse(
                 "the app's Context names a database of its own, so --database-url would change nothing: "
-                "leave it out, or let the Context take its database from CUCKMQ_DATABASE_URL",
-                exit_code=2,
+                "leave it out, or let the Context take its database from CUCKMQ_DATABASE_URL"
             )
         say("done", f"PostgreSQL {await asyncio.to_thread(server_version, dsn)}", place_of(dsn))
         await context.migrate()

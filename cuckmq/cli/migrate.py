@@ -16,7 +16,8 @@ from cuckmq.schema import SCHEMA_VERSION, generate_migration_sql
 
 @click.command("migrate")
 @click.option("--database-url", metavar="DSN",
-              help="Default: CUCKMQ_DATABASE_URL, then DATABASE_URL, then an embedded one in .cuckmq/.")  # fmt: skip
+              help="Default: CUCKMQ_DATABASE_URL, then DATABASE_URL, "
+              "then an embedded one in .cuckmq/.")  # fmt: skip
 @click.option("--schema", default="_cuckmq", show_default=True, help="The schema that holds the queue.")
 @click.option("--sql", "is_sql_wanted", is_flag=True, help="Print the SQL and touch nothing; for psql.")
 def command(database_url: str | None, schema: str, is_sql_wanted: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -65,7 +65,7 @@ class Meter:
 
 
 @contextmanager
-def meter(total: int) -> Iterator[Meter]:
+def meter(total: int) -> Generator[Meter]:
     """Show a meter for the time of a block."""
     if not console.is_terminal:
         yield Meter(None, total)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,7 @@ class Journal:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     @contextmanager
-    def record(self, attempt: Attempt) -> Iterator[None]:
+    def record(self, attempt: Attempt) -> Generator[None]:
         """Write down that a run begins, and that it has ended, whatever its end."""
         self._write("begin", attempt)
         try:

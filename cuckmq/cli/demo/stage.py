@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -71,7 +71,7 @@ async def _perform(
 
 
 def _listen_for_signals(on_signal: Callable[[signal.Signals], None]) -> None:
-    """Have the first SIGINT or SIGTERM break off the demo; later ones cannot disturb the clearing up."""
+    """Have the first signal break off the demo; later ones cannot disturb the clearing up."""
     loop, task, heard = asyncio.get_running_loop(), asyncio.current_task(), False
 
     def hear(each: signal.Signals) -> None:
@@ -80,15 +80,15 @@ def _listen_for_signals(on_signal: Callable[[signal.Signals], None]) -> None:
             return
         heard = True
         on_signal(each)
-        say("struck", "broken off; clearing up")
         task.cancel()
+        say("struck", "broken off; clearing up")
 
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(each, hear, each)
 
 
 @contextmanager
-def _database(url: str | None) -> Iterator[str]:
+def _database(url: str | None) -> Generator[str]:
     """Give a DSN: the one named, or that of a server which is gone when the block is left."""
     if url is not None:
         dsn = for_libpq(url, "--database-url")
@@ -106,7 +106,7 @@ def _database(url: str | None) -> Iterator[str]:
 
 
 @contextmanager
-def _schema(dsn: str) -> Iterator[str]:
+def _schema(dsn: str) -> Generator[str]:
     """Give a schema's name that nobody has, and drop the schema afterwards."""
     name = f"cuckmq_demo_{secrets.token_hex(4)}"
     try:
@@ -117,7 +117,7 @@ def _schema(dsn: str) -> Iterator[str]:
 
 
 @contextmanager
-def _logged_to(path: Path) -> Iterator[None]:
+def _logged_to(path: Path) -> Generator[None]:
     """Keep what the queue logs off the stage; it is shown only if something goes wrong."""
     logger, handler = logging.getLogger("cuckmq"), logging.FileHandler(path)
     logger.addHandler(handler)
