@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
             raise Refusal(told) from error
 
 
-def _print_version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:  # noqa: FBT001
+def _print_version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
     if is_asked:
         click.echo(f"cuckmq {metadata.version('cuckmq')}")
         ctx.exit()

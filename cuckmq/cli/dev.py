@@ -13,10 +13,11 @@ from psycopg.conninfo import conninfo_to_dict
 from cuckmq.cli.load import load_context
 from cuckmq.cli.logs import log_to_stderr
 from cuckmq.cli.place import place_of, server_version
-from cuckmq.cli.refusal import Refusal
+from cuckmq.cli.refusal import Misuse
 from cuckmq.cli.serve import serve
 from cuckmq.cli.show import say
 from cuckmq.context import Context
+from cuckmq.database.locate import for_libpq
 from cuckmq.events import AttemptSucceeded, Event, JobFailed
 from cuckmq.orchestrator import Orchestrator
 from cuckmq.schema import SCHEMA_VERSION
@@ -28,7 +29,8 @@ _logger = logging.getLogger("cuckmq.dev")
 @click.command("dev")
 @click.argument("app", required=False)
 @click.option("--database-url", metavar="DSN",
-              help="Default: the Context's own, CUCKMQ_DATABASE_URL, DATABASE_URL, or an embedded one in .cuckmq/.")  # fmt: skip
+              help="Default: the Context's own, then CUCKMQ_DATABASE_URL, then DATABASE_URL, "
+              "then an embedded one in .cuckmq/.")  # fmt: skip
 @click.option("-c", "--concurrency", type=int, default=10, show_default=True, help="Jobs to run at once.")
 def command(app: str | None, database_url: str | None, concurrency: int) -> None:
     """Run everything an app needs, in one process.
@@ -51,10 +53,9 @@ async def _run(context: Context, worker: Worker, database_url: str | None) -> No
     async with context:
         dsn = await asyncio.to_thread(lambda: context.database.dsn)
         if database_url is not None and not _is_same(dsn, database_url):
-            raise Refusal(
+            raise Misuse(
                 "the app's Context names a database of its own, so --database-url would change nothing: "
-                "leave it out, or let the Context take its database from CUCKMQ_DATABASE_URL",
-                exit_code=2,
+                "leave it out, or let the Context take its database from CUCKMQ_DATABASE_URL"
             )
         say("done", f"PostgreSQL {await asyncio.to_thread(server_version, dsn)}", place_of(dsn))
         await context.migrate()
@@ -69,7 +70,7 @@ async def _run(context: Context, worker: Worker, database_url: str | None) -> No
 
 def _is_same(dsn: str, other: str) -> bool:
     try:
-        return conninfo_to_dict(dsn) == conninfo_to_dict(other)
+        return conninfo_to_dict(dsn) == conninfo_to_dict(for_libpq(other, "--database-url"))
     except psycopg.ProgrammingError:
         return False
 
@@ -77,7 +78,8 @@ def _is_same(dsn: str, other: str) -> bool:
 def _tell(event: Event) -> None:
     match event:
         case AttemptSucceeded():
-            _logger.info("job %s (%s) succeeded in %.0f ms", event.job_id, event.name, event.duration_secs * 1e3)
+            duration_ms = event.duration_secs * 1000
+            _logger.info("job %s (%s) succeeded in %.0f ms", event.job_id, event.name, duration_ms)
         case JobFailed():
             _logger.error("job %s (%s) failed: %s", event.job_id, event.name, event.reason)
         case _:

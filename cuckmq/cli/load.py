@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from cuckmq.cli.refusal import Refusal
+from cuckmq.cli.refusal import Misuse, Refusal
 from cuckmq.context import Context
 from cuckmq.errors import CuckmqError
 
@@ -28,7 +28,8 @@ def load_context(app: str | None) -> Context:
             for `app` under `[tool.cuckmq]` in the current folder's pyproject.toml.
 
     Raises:
-        Refusal: nothing is there. The message lists what is. Or the module itself has failed.
+        Misuse: nothing is there. The message lists what is.
+        Refusal: the module itself has failed.
     """
     module_name, _, attribute = (app or _default_app()).partition(":")
     module = _import(_checked(module_name))
@@ -36,15 +37,14 @@ def load_context(app: str | None) -> Context:
     if attribute in contexts:
         return contexts[attribute]
     if not contexts:
-        raise Refusal(
+        raise Misuse(
             f"module {module_name!r} has no Context: give it one, `context = cuckmq.Context()`, "
-            "or name the module that has it",
-            exit_code=2,
+            "or name the module that has it"
         )
     if not attribute and len(contexts) == 1:
         return next(iter(contexts.values()))
     there = ", ".join(f"{module_name}:{name}" for name in sorted(contexts))
-    raise Refusal(f"{_what_is_wrong(module, attribute)}; there is {there}", exit_code=2)
+    raise Misuse(f"{_what_is_wrong(module, attribute)}; there is {there}")
 
 
 def _default_app() -> str:
@@ -52,10 +52,9 @@ def _default_app() -> str:
         return named
     if named := _configured_app(Path("pyproject.toml")):
         return named
-    raise Refusal(
+    raise Misuse(
         "which app? Name it as APP (`module:attribute`), in CUCKMQ_APP, or in pyproject.toml as `app` "
-        "under [tool.cuckmq]",
-        exit_code=2,
+        "under [tool.cuckmq]"
     )
 
 
@@ -65,9 +64,9 @@ def _configured_app(settings: Path) -> str | None:
     try:
         named = tomllib.loads(settings.read_text("utf-8")).get("tool", {}).get("cuckmq", {}).get("app")
     except ValueError as error:
-        raise Refusal(f"{settings} cannot be read: {error}", exit_code=2) from error
+        raise Misuse(f"{settings} cannot be read: {error}") from error
     if named is not None and not isinstance(named, str):
-        raise Refusal(f"{settings}: app under [tool.cuckmq] is a string, `module:attribute`", exit_code=2)
+        raise Misuse(f"{settings}: app under [tool.cuckmq] is a string, `module:attribute`")
     return named
 
 
@@ -76,7 +75,7 @@ def _checked(module_name: str) -> str:
         return module_name
     guess = module_name.removesuffix(".py").strip("./").replace("/", ".")
     hint = f": write {guess!r}" if all(part.isidentifier() for part in guess.split(".")) else ""
-    raise Refusal(f"APP is `module:attribute`, and {module_name!r} is not a module's name{hint}", exit_code=2)
+    raise Misuse(f"APP is `module:attribute`, and {module_name!r} is not a module's name{hint}")
 
 
 def _import(name: str) -> ModuleType:
@@ -87,7 +86,8 @@ def _import(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            raise Refusal(f"there is no module {name!r} in {here}, nor on the Python path", exit_code=2) from None
+            told = f"there is no module {name!r} in {here}, nor on the Python path"
+            raise Misuse(told) from None
         raise _failed(name, error) from error
     except CuckmqError as error:
         raise Refusal(f"{_place(error)}{error}") from error

@@ -8,7 +8,7 @@ import click
 
 from cuckmq.cli.place import place_of, server_version
 from cuckmq.cli.show import say
-from cuckmq.database.locate import locate_database
+from cuckmq.database.locate import for_libpq, locate_database
 from cuckmq.database.migrate import migrate
 from cuckmq.names import check_schema_name
 from cuckmq.schema import SCHEMA_VERSION, generate_migration_sql
@@ -16,10 +16,11 @@ from cuckmq.schema import SCHEMA_VERSION, generate_migration_sql
 
 @click.command("migrate")
 @click.option("--database-url", metavar="DSN",
-              help="Default: CUCKMQ_DATABASE_URL, then DATABASE_URL, then the embedded one in .cuckmq/.")  # fmt: skip
+              help="Default: CUCKMQ_DATABASE_URL, then DATABASE_URL, "
+              "then an embedded one in .cuckmq/.")  # fmt: skip
 @click.option("--schema", default="_cuckmq", show_default=True, help="The schema that holds the queue.")
 @click.option("--sql", "is_sql_wanted", is_flag=True, help="Print the SQL and touch nothing; for psql.")
-def command(database_url: str | None, schema: str, is_sql_wanted: bool) -> None:  # noqa: FBT001
+def command(database_url: str | None, schema: str, is_sql_wanted: bool) -> None:
     """Create the queue's schema, or bring it up to date.
 
     Safe to repeat, also by many at once. Needs a role that may create the schema, or owns it.
@@ -28,7 +29,7 @@ def command(database_url: str | None, schema: str, is_sql_wanted: bool) -> None:
     if is_sql_wanted:
         click.echo(write_script(schema), nl=False)
         return
-    located = locate_database(database_url)
+    located = locate_database(database_url and for_libpq(database_url, "--database-url"))
     try:
         version = server_version(located.dsn)
         asyncio.run(migrate(located.dsn, schema))

@@ -7,25 +7,25 @@ from typing import IO, Any
 
 import click
 import psycopg
+from psycopg import errors
 
 from cuckmq.errors import CuckmqError
 
 
 class Refusal(click.ClickException):
-    """What stands in the way, in a sentence.
+    """It cannot be done, and the message says why in a sentence. Exit code 1."""
 
-    Args:
-        message: the sentence.
-        exit_code: 1 when it cannot be done, 2 when it was not asked rightly.
-    """
-
-    def __init__(self, message: str, *, exit_code: int = 1) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    exit_code = 1
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Write it to stderr."""
         click.echo(f"{click.style('cuckmq:', fg='red', bold=True)} {self.message}", file=file, err=True)
+
+
+class Misuse(Refusal):
+    """It was not asked rightly, and the message says how to. Exit code 2."""
+
+    exit_code = 2
 
 
 def explain(error: Exception) -> str | None:
@@ -35,7 +35,7 @@ def explain(error: Exception) -> str | None:
             return str(error)
         case psycopg.OperationalError() if error.sqlstate is None:
             return f"cannot reach the database: {_first_line(error)}"
-        case psycopg.OperationalError() | psycopg.errors.InsufficientPrivilege():
+        case psycopg.OperationalError() | errors.InsufficientPrivilege():
             return f"the database refuses: {_first_line(error)}"
         case _:
             return None
