@@ -158,7 +158,8 @@ create table {schema}.worker (
     heartbeat_at timestamptz not null default clock_timestamp(),
     lease_secs double precision not null check (lease_secs > 0),
     is_lock_held boolean not null default false,
-    is_lost boolean not null default false
+    is_lost boolean not null default false,
+    num_recalls integer not null default 0
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 
 -- Each job with its state, whichever table holds its entry.
