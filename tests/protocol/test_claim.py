@@ -117,9 +117,7 @@ def test_the_limit_bounds_jobs_and_turns_together(queue: Queue) -> None:
     worker_id = one.register()
     one.begin()
     assert len(one.claim(worker_id, limit=7, slice=100)) == 7
-    held = queue.eye.value(
-        "select count(*) from pg_locks where locktype = 'advisory' and pid = %s", one.pid
-    )
+    held = queue.eye.value("select count(*) from pg_locks where locktype = 'advisory' and pid = %s", one.pid)
     assert held == 7
     one.commit()
 

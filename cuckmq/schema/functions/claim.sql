@@ -18,7 +18,7 @@
 --
 -- Locks, in this order and never waiting: due entries, ready entries, groups (advisory), leases, lines;
 -- last the worker's own row, which proves that rescue() has not taken the worker for dead and keeps it
--- from doing so before this commits. Gone, or locked by rescue() at this moment: CQ002, and nothing was
+-- from doing so before this commits. Lost, or locked by rescue() at this moment: CQ002, and nothing was
 -- claimed. (Waiting here could be a deadlock: rescue() locks the worker first and its jobs then.)
 create or replace function {schema}.claim(
     p_worker_id bigint,
@@ -128,7 +128,7 @@ begin
         c.error_count, c.stall_count, c.num_attempts, c.payload::text
     from claimed c order by c.place;
 
-    perform 1 from {schema}.worker w where w.id = p_worker_id for key share skip locked;
+    perform 1 from {schema}.worker w where w.id = p_worker_id and not w.is_lost for key share skip locked;
     if not found then
         raise exception 'worker % was taken for dead', p_worker_id using errcode = 'CQ002';
     end if;

@@ -4,6 +4,9 @@
 -- Rows with a verdict answer outcomes (see settle); rows without one are jobs claimed (see claim). With
 -- p_limit 0 nothing is claimed. The last row, of verdict `due`, tells in `secs` when the next
 -- scheduled entry comes due; it is given when the claim came back short.
+--
+-- A worker that lost its connection in the middle of this, and has recalled meanwhile what it does not
+-- know of (recall), will never hear the answer: CQ002, and nothing was settled or claimed.
 create or replace function {schema}.exchange(
     p_worker_id bigint,
     p_job_ids bigint[],
@@ -31,6 +34,7 @@ as $$
 #variable_conflict use_column
 declare
     v_num_claimed bigint;
+    v_num_recalls integer := (select w.num_recalls from {schema}.worker w where w.id = p_worker_id);
 begin
     if p_job_ids <> '{}' or p_group_hashes <> '{}' then
         return query
@@ -46,6 +50,12 @@ begin
         from {schema}.claim(p_worker_id, p_channel_ids, p_definition_ids, p_limit, p_slice,
             p_marked_lane_ids, p_marks) c;
         get diagnostics v_num_claimed = row_count;
+        -- The claim holds the worker's row by now, and a recall would wait for it.
+        if v_num_claimed > 0 and v_num_recalls is distinct from (
+            select w.num_recalls from {schema}.worker w where w.id = p_worker_id)
+        then
+            raise exception 'worker % recalled its jobs meanwhile', p_worker_id using errcode = 'CQ002';
+        end if;
         if v_num_claimed < p_limit then
             verdict := 'due';
             secs := {schema}.secs_until_due(p_channel_ids);

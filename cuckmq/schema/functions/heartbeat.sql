@@ -10,7 +10,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    update {schema}.worker w set heartbeat_at = clock_timestamp() where w.id = p_worker_id;
+    update {schema}.worker w set heartbeat_at = clock_timestamp() where w.id = p_worker_id and not w.is_lost;
     is_alive := found;
     select
         coalesce(array_agg(u.job_id) filter (where r.job_id is null), '{}'),

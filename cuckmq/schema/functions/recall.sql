@@ -3,14 +3,20 @@
 -- A worker that lost its connection in the middle of an exchange cannot know whether its claim was
 -- made. Before it claims again it names the jobs it does have; all others of its own go back, and so
 -- do groups it holds a lease of without a job in hand. Called with no jobs by a worker that stops.
--- Returns the jobs put back. Locks as settle() does.
+-- It waits for a claim of the worker that is about to commit, and makes one that has not come so far
+-- fail (exchange() looks at num_recalls), so nothing is claimed unheard after this.
+-- Returns the jobs put back. Locks the worker's row, then as settle() does.
 create or replace function {schema}.recall(p_worker_id bigint, p_kept_job_ids bigint[]) returns bigint[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_job_ids bigint[];
+    v_suspects bigint[];
 begin
+    perform 1 from {schema}.worker w where w.id = p_worker_id for update;
+    update {schema}.worker w set num_recalls = w.num_recalls + 1 where w.id = p_worker_id;
+
     with unknown as (
         delete from {schema}.running r
         where r.worker_id = p_worker_id and not r.job_id = any(p_kept_job_ids)
@@ -18,9 +24,14 @@ begin
     )
     select coalesce(array_agg(u.job_id), '{}') into v_job_ids from unknown u;
     perform {schema}.put_back(v_job_ids);
+    v_suspects := array(
+        select {schema}.group_hash(j.job_group) from {schema}.job j
+        where j.id = any(v_job_ids) and j.job_group is not null
+            and {schema}.is_suspect(j.stall_count, j.num_stalls));
     perform {schema}.release_groups(p_worker_id, array(
         select l.group_hash from {schema}.group_lease l
         where l.worker_id = p_worker_id and not exists (
-            select from {schema}.running r where r.group_hash = l.group_hash)));
+            select from {schema}.running r where r.group_hash = l.group_hash)
+    ), p_suspect_hashes => v_suspects);
     return v_job_ids;
 end $$;

@@ -2,30 +2,38 @@
 --
 -- A worker is dead when its lease has run out; or, if it held its lock (hold_worker), when that lock
 -- is gone and two beats were missed as well. The clock starts anew when the server does, since nobody
--- could beat while it was down. Its row is deleted, which is final: what the worker still sends
--- changes nothing, and its next beat tells it so.
+-- could beat while it was down. That is final: what the worker still sends changes nothing, and
+-- its next beat tells it so.
 -- A group held longer than p_job_group_unlock_secs loses its lease and its running job, though its
 -- worker lives: the user's ceiling for jobs that never come back.
 --
 -- A job taken away has stalled. It goes back to where it stood, or fails as `stalled` when it has
 -- survived as many lost workers as it may.
 --
--- One rescuer at a time, the others return at once. Locks: dead workers' rows (skipping one that is
--- claiming at this moment), then running rows, then jobs, then groups: the same order as settle().
+-- It waits for nobody, so that no hung transaction anywhere can hold up the rescue of all others. What
+-- someone has in hand at this moment (an attempt inside an open transaction, a job being cancelled, a
+-- group being claimed or released) is left to the next rescue; until then the row of a dead worker
+-- stays, marked as lost.
+--
+-- One rescuer at a time, the others return at once. Locks, all without waiting: dead workers' rows
+-- (skipping one that is claiming), groups (advisory), running rows, jobs. Leases are read only after
+-- their group's lock is held: one that changed hands meanwhile is not taken from its new holder.
 create or replace function {schema}.rescue(
     p_job_group_unlock_secs double precision default 10800,
     p_beat_secs double precision default 2.5
 ) returns table (job_id bigint, verdict text, worker_id bigint, definition text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
+    v_overdue_before timestamptz := clock_timestamp() - p_job_group_unlock_secs * interval '1 second';
     v_dead bigint[];
-    v_overdue bigint[];
+    v_groups bigint[];
+    v_job_ids bigint[];
     v_taken record;
     v_lost bigint[];
-    v_groups bigint[];
     v_suspects bigint[];
 begin
     if not pg_try_advisory_xact_lock(hashtextextended('{schema_name}:rescue', 0)) then
@@ -33,37 +41,45 @@ begin
     end if;
 
     with silent as materialized (
-        select w.id, w.is_lock_held,
+        select w.id, w.is_lost, w.is_lock_held,
             clock_timestamp() - greatest(w.heartbeat_at, pg_postmaster_start_time())
                 > w.lease_secs * interval '1 second' as is_expired
         from {schema}.worker w
-        where clock_timestamp() - greatest(w.heartbeat_at, pg_postmaster_start_time())
+        where w.is_lost or clock_timestamp() - greatest(w.heartbeat_at, pg_postmaster_start_time())
             > least(w.lease_secs, 2 * p_beat_secs) * interval '1 second'
         order by w.id for update skip locked
     )
     select coalesce(array_agg(s.id), '{}') into v_dead from silent s
-    where s.is_expired
+    where s.is_lost or s.is_expired
         or case when s.is_lock_held then pg_try_advisory_xact_lock({schema}.worker_lock(s.id)) else false end;
-    v_overdue := array(
+    with held as materialized (
         select l.group_hash from {schema}.group_lease l
-        where l.acquired_at < clock_timestamp() - p_job_group_unlock_secs * interval '1 second');
-    if v_dead = '{}' and v_overdue = '{}' then
+        where l.worker_id = any(v_dead) or l.acquired_at < v_overdue_before
+    )
+    select coalesce(array_agg(h.group_hash), '{}') into v_groups
+    from held h where pg_try_advisory_xact_lock(h.group_hash);
+    if v_dead = '{}' and v_groups = '{}' then
         return;
     end if;
-    delete from {schema}.worker w where w.id = any(v_dead);
+    update {schema}.worker w set is_lost = true where w.id = any(v_dead) and not w.is_lost;
 
+    v_job_ids := array(
+        select r.job_id from {schema}.running r
+        where r.worker_id = any(v_dead) or r.group_hash in (
+            select l.group_hash from {schema}.group_lease l
+            where l.group_hash = any(v_groups) and l.acquired_at < v_overdue_before)
+        for update of r skip locked);
+    v_job_ids := array(
+        select j.id from {schema}.job j where j.id = any(v_job_ids) for update skip locked);
     with taken as (
-        delete from {schema}.running r
-        where r.group_hash = any(v_overdue)
-            or not exists (select from {schema}.worker w where w.id = r.worker_id)
-        returning r.*
+        delete from {schema}.running r where r.job_id = any(v_job_ids) returning r.*
     )
     select array_agg(t.job_id) as job_ids, array_agg(t.attempt) as attempts,
         array_agg(t.worker_id) as worker_ids, array_agg(t.claimed_at) as claimed_ats
     into v_taken from taken t;
 
     with stalled as (
-        update {schema}.job j set stall_count = j.stall_count + 1 where j.id = any(v_taken.job_ids)
+        update {schema}.job j set stall_count = j.stall_count + 1 where j.id = any(v_job_ids)
         returning j.id, j.job_group, j.stall_count, j.num_stalls
     )
     select array_agg(s.id) filter (where s.stall_count > s.num_stalls),
@@ -80,15 +96,20 @@ begin
         u(job_id, attempt, claimed_at, worker_id)
     where u.job_id = any(v_lost) having count(*) > 0;
 
-    v_groups := v_overdue || array(
+    perform {schema}.release_groups(null, array(
         select l.group_hash from {schema}.group_lease l
-        where not exists (select from {schema}.worker w where w.id = l.worker_id));
-    perform {schema}.release_groups(null, v_groups, (
-        select min(j.run_at) from {schema}.job j where j.id = any(v_taken.job_ids)), coalesce(v_suspects, '{}'));
+        where l.group_hash = any(v_groups)
+            and (l.worker_id = any(v_dead) or l.acquired_at < v_overdue_before)
+            and not exists (select from {schema}.running r where r.group_hash = l.group_hash)
+    ), (select min(j.run_at) from {schema}.job j where j.id = any(v_job_ids)), coalesce(v_suspects, '{}'));
+    delete from {schema}.worker w
+    where w.id = any(v_dead)
+        and not exists (select from {schema}.running r where r.worker_id = w.id)
+        and not exists (select from {schema}.group_lease l where l.worker_id = w.id);
 
     perform {schema}.wake(c.id) from {schema}.channel c where c.id in (
         select l.channel_id from {schema}.job j join {schema}.lane l on l.id = j.lane_id
-        where j.id = any(v_taken.job_ids));
+        where j.id = any(v_job_ids));
 
     return query
     select u.job_id, case when f.id is null then 'queued' else 'failed' end, u.worker_id, d.name

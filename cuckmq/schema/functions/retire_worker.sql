@@ -1,5 +1,5 @@
 -- A worker leaves: whatever it still holds goes back, and it is forgotten. Safe to repeat.
--- Returns the jobs put back. Locks as settle() does, then the worker's row.
+-- Returns the jobs put back. Locks as recall() does.
 create or replace function {schema}.retire_worker(p_worker_id bigint) returns bigint[]
 language plpgsql
 set search_path = pg_catalog, pg_temp

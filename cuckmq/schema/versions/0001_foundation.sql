@@ -144,7 +144,8 @@ create table {schema}.finalized_job (
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index on {schema}.finalized_job (finalized_at);
 
--- One row per running incarnation of a worker; ids are never used again.
+-- One row per running incarnation of a worker; ids are never used again. A lost one was taken for dead
+-- and may do nothing more; its row stays until all that it held is put back.
 create table {schema}.worker (
     id bigint generated always as identity primary key,
     name text not null,
@@ -156,7 +157,9 @@ create table {schema}.worker (
     started_at timestamptz not null default clock_timestamp(),
     heartbeat_at timestamptz not null default clock_timestamp(),
     lease_secs double precision not null check (lease_secs > 0),
-    is_lock_held boolean not null default false
+    is_lock_held boolean not null default false,
+    is_lost boolean not null default false,
+    num_recalls integer not null default 0
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 
 -- Each job with its state, whichever table holds its entry.

@@ -1,0 +1,235 @@
+"""cancel(): whatever else happens to the job at that moment."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.queue import Queue
+from tests.support.session import ERROR, Outcome
+
+PLACES = {"ready": {}, "waiting": {"job_group": "a"}, "scheduled": {"delay_secs": 60.0}}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_has_not_started_never_will(queue: Queue, place: str) -> None:
+    """C10, C13: from wherever it stands; in history, with no attempt."""
+    queue.eye.deploy("PING")
+    job_id = queue.eye.enqueue("PING", "[1]", **PLACES[place])
+    assert queue.eye.cancel(job_id) == "cancelled"
+    assert (queue.job(job_id, "state"), queue.job(job_id, "attempt")) == ("cancelled", 0)
+    queue.make_due()
+    assert queue.eye.claim(queue.eye.register()) == []
+    assert queue.counts() == {}
+
+
+def test_a_job_that_is_not_there_cannot_be_cancelled(queue: Queue) -> None:
+    queue.eye.deploy("PING")
+    job_id = queue.eye.enqueue("PING")
+    assert queue.eye.cancel(job_id + 1) is None
+    queue.eye.cancel(job_id)
+    assert queue.eye.cancel(job_id) is None
+
+
+def test_what_runs_is_asked_to_stop(queue: Queue) -> None:
+    """C12: its worker hears of it at once, and with its next beat; the job is still its own."""
+    queue.eye.deploy("PING")
+    job_id = queue.eye.enqueue("PING", job_group="a")
+    worker_id = queue.eye.register()
+    jobs = queue.eye.claim(worker_id)
+    listener = queue.session()
+    listener.rows('listen "cuckmq.{schema_name}"')
+    assert queue.eye.cancel(job_id) == "requested"
+    assert queue.eye.cancel(job_id) == "requested"
+    note = next(listener.connection.notifies(timeout=5, stop_after=1))
+    assert note.payload == f"cancel {job_id}"
+    assert queue.eye.heartbeat(worker_id, jobs) == (True, [], [job_id])
+    assert queue.job(job_id, "is_cancel_requested") is True
+    assert queue.eye.succeed(worker_id, jobs) == {queue.group_hash("a"): "emptied"}
+    assert queue.state(job_id) == "succeeded"
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_a_cancellation_waits_for_the_claim_that_has_the_job(queue: Queue, place: str, end: str) -> None:
+    """C10: then it asks the worker to stop, or finds the job where it was."""
+    queue.eye.deploy("PING")
+    job_id = queue.eye.enqueue("PING", **PLACES[place])
+    queue.make_due()
+    one, two = queue.session(), queue.session()
+    worker_id = one.register()
+    one.begin()
+    assert len(one.claim(worker_id)) == 1
+    cancelling = two.start(two.cancel, job_id)
+    queue.wait_until_blocked(two, by=one)
+    one.rows(end)
+    assert cancelling.result(timeout=10) == ("requested" if end == "commit" else "cancelled")
+    assert queue.state(job_id) == ("running" if end == "commit" else "cancelled")
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_a_claim_passes_over_what_is_being_cancelled(queue: Queue, place: str, end: str) -> None:
+    """C10: it does not wait; when the cancellation is taken back, the job is there again."""
+    queue.eye.deploy("PING")
+    job_id = queue.eye.enqueue("PING", **PLACES[place])
+    queue.make_due()
+    one, two = queue.session(), queue.session()
+    worker_id = two.register()
+    two.rows("set lock_timeout = '1s'")
+    one.begin()
+    assert one.cancel(job_id) == "cancelled"
+    assert two.claim(worker_id) == []
+    one.rows(end)
+    queue.make_due()
+    assert [job.job_id for job in two.claim(worker_id)] == ([] if end == "commit" else [job_id])
+
+
+@pytest.mark.parametrize("group", [None, "a"])
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_a_cancellation_waits_for_a_promotion(queue: Queue, group: str | None, end: str) -> None:
+    """C13: the job cannot slip from `scheduled` to `ready` past the eyes of a cancellation."""
+    queue.eye.deploy("PING")
+    job_id = queue.eye.enqueue("PING", delay_secs=60.0, job_group=group)
+    queue.make_due()
+    one, two = queue.session(), queue.session()
+    one.begin()
+    one.rows("select {schema}.promote(array(select id from {schema}.lane), 10)")
+    cancelling = two.start(two.cancel, job_id)
+    queue.wait_until_blocked(two, by=one)
+    one.rows(end)
+    assert cancelling.result(timeout=10) == "cancelled"
+    queue.eye.claim(queue.eye.register())
+    assert queue.counts() == {}
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_a_promotion_passes_over_what_is_being_cancelled(queue: Queue, end: str) -> None:
+    queue.eye.deploy("PING")
+    job_id = queue.eye.enqueue("PING", delay_secs=60.0)
+    queue.make_due()
+    one, two = queue.session(), queue.session()
+    two.rows("set lock_timeout = '1s'")
+    one.begin()
+    assert one.cancel(job_id) == "cancelled"
+    assert two.value("select {schema}.promote(array(select id from {schema}.lane), 10)") is None
+    one.rows(end)
+    assert queue.state(job_id) == ("cancelled" if end == "commit" else "scheduled")
+
+
+SETTLED = {"succeeded": None, "failed": None, "error": "cancelled", "snoozed": "cancelled"}
+
+
+@pytest.mark.parametrize("outcome", SETTLED)
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_a_cancellation_waits_for_a_settlement(queue: Queue, outcome: str, end: str) -> None:
+    """C10: what has ended cannot be cancelled; what waits for its next try can."""
+    queue.eye.deploy("PING", p_num_attempts=5)
+    job_id = queue.eye.enqueue("PING")
+    one, two = queue.session(), queue.session()
+    worker_id = one.register()
+    one.claim(worker_id)
+    one.begin()
+    reason = "error" if outcome in {"failed", "error"} else None
+    one.settle(worker_id, [Outcome(job_id, 1, outcome, reason, ERROR, 60.0)])
+    cancelling = two.start(two.cancel, job_id)
+    queue.wait_until_blocked(two, by=one)
+    one.rows(end)
+    verdict = cancelling.result(timeout=10)
+    assert verdict == (SETTLED[outcome] if end == "commit" else "requested")
+    if end == "rollback":
+        assert queue.state(job_id) == "running"
+    elif verdict is None:
+        assert queue.state(job_id) == outcome
+    else:
+        assert queue.state(job_id) == "cancelled"
+
+
+@pytest.mark.parametrize("outcome", SETTLED)
+def test_a_settlement_waits_for_a_cancellation_and_then_stands(queue: Queue, outcome: str) -> None:
+    """C12: the cancellation was a request, and came too late or is heard at the next try."""
+    queue.eye.deploy("PING", p_num_attempts=5)
+    job_id = queue.eye.enqueue("PING")
+    one, two = queue.session(), queue.session()
+    worker_id = one.register()
+    one.claim(worker_id)
+    one.begin()
+    assert one.cancel(job_id) == "requested"
+    reason = "error" if outcome in {"failed", "error"} else None
+    settling = two.start(two.settle, worker_id, [Outcome(job_id, 1, outcome, reason, ERROR, 60.0)])
+    queue.wait_until_blocked(two, by=one)
+    one.commit()
+    settling.result(timeout=10)
+    assert queue.state(job_id) == (outcome if outcome in {"succeeded", "failed"} else "scheduled")
+
+
+def test_a_cancellation_between_the_two_locks_of_a_settlement(queue: Queue) -> None:
+    """No deadlock: the settlement has the running row and wants the job's, the cancellation has the job's.
+
+    The cancellation does not wait for the running row: it says `finishing`, and the settlement goes on.
+    """
+    queue.eye.deploy("PING")
+    job_id = queue.eye.enqueue("PING")
+    holder, settler = queue.session(), queue.session()
+    worker_id = holder.register()
+    jobs = settler.claim(worker_id)
+    holder.begin()
+    holder.rows("select from {schema}.job where id = %s for update", job_id)
+    settling = settler.start(settler.succeed, worker_id, jobs)
+    queue.wait_until_blocked(settler, by=holder)
+    assert holder.cancel(job_id) == "finishing"
+    holder.commit()
+    assert settling.result(timeout=10) == {}
+    assert queue.state(job_id) == "succeeded"
+
+
+def test_two_who_cancel_the_same_job(queue: Queue) -> None:
+    queue.eye.deploy("PING")
+    job_id = queue.eye.enqueue("PING")
+    one, two = queue.session(), queue.session()
+    one.begin()
+    assert one.cancel(job_id) == "cancelled"
+    cancelling = two.start(two.cancel, job_id)
+    queue.wait_until_blocked(two, by=one)
+    one.commit()
+    assert cancelling.result(timeout=10) is None
+    assert queue.count("finalized_job") == 1
+
+
+def test_a_group_goes_on_without_its_cancelled_job(queue: Queue) -> None:
+    """E8: in line, or as the only one a turn stood for."""
+    queue.eye.deploy("PING")
+    first, second, third = (queue.eye.enqueue("PING", job_group="a") for _ in range(3))
+    worker_id = queue.eye.register()
+    jobs = queue.eye.claim(worker_id)
+    assert [job.job_id for job in jobs] == [first]
+    assert queue.eye.cancel(second) == "cancelled"
+    queue.eye.succeed(worker_id, jobs)
+    jobs = queue.eye.claim(worker_id)
+    assert [job.job_id for job in jobs] == [third]
+
+
+def test_a_job_that_was_retried_can_be_cancelled(queue: Queue) -> None:
+    """C10: its errors so far go to history with it."""
+    queue.eye.deploy("PING", p_num_attempts=5)
+    job_id = queue.eye.enqueue("PING")
+    worker_id = queue.eye.register()
+    queue.eye.claim(worker_id)
+    queue.eye.settle(worker_id, [Outcome(job_id, 1, "error", "error", ERROR, 60.0)])
+    assert queue.eye.cancel(job_id) == "cancelled"
+    assert (queue.job(job_id, "attempt"), len(queue.job(job_id, "errors"))) == (1, 1)
+
+
+def test_cancel_and_rescue_do_not_wait_for_each_other(queue: Queue) -> None:
+    """A job being taken from a dead worker: the cancellation waits, then finds it in line."""
+    queue.eye.deploy("PING")
+    job_id = queue.eye.enqueue("PING")
+    worker_id = queue.eye.register()
+    queue.eye.claim(worker_id)
+    queue.silence(worker_id)
+    one, two = queue.session(), queue.session()
+    one.begin()
+    assert one.rescue() == {job_id: "queued"}
+    cancelling = two.start(two.cancel, job_id)
+    queue.wait_until_blocked(two, by=one)
+    one.commit()
+    assert cancelling.result(timeout=10) == "cancelled"
