@@ -17,6 +17,7 @@ from cuckmq import Context
 from cuckmq.database.embedded import EmbeddedPostgres
 from cuckmq.errors import NoDatabase
 from tests.support.database import Database, PrivateCluster, TestServer, own_database, start_server
+from tests.support.database.place import place
 from tests.support.database.settings import SETTINGS, wanted_major
 
 SERVER = pytest.StashKey[TestServer]()
@@ -90,7 +91,7 @@ def new_cluster() -> Iterator[Callable[..., PrivateCluster]]:
 
     def make(*, major: int | None = None, settings: dict[str, str] | None = None) -> PrivateCluster:
         server = EmbeddedPostgres.temporary(
-            major=major or wanted_major(), settings={**SETTINGS, **(settings or {})}
+            place(), major=major or wanted_major(), settings={**SETTINGS, **(settings or {})}
         )
         servers.append(server)
         return PrivateCluster(server)

@@ -78,13 +78,21 @@ class EmbeddedPostgres:
         return cls._up(directory, binaries, durable=durable, settings=settings, is_temporary=False)
 
     @classmethod
-    def temporary(cls, *, major: int | None = None, settings: Mapping[str, str] = NO_SETTINGS) -> Self:
+    def temporary(
+        cls,
+        parent: Path | None = None,
+        *,
+        major: int | None = None,
+        settings: Mapping[str, str] = NO_SETTINGS,
+    ) -> Self:
         """Start a server of one's own, not durable, that vanishes with all its files after its last owner.
 
-        Args and errors are those of `start()`.
+        Args:
+            parent: where to make its directory; in the temp folder if None.
+            major, settings: those of `start()`, as are the errors.
         """
         binaries = find_binaries(major)
-        directory = Path(tempfile.mkdtemp(prefix="cuckmq-"))
+        directory = Path(tempfile.mkdtemp(prefix="cuckmq-", dir=parent))
         return cls._up(directory, binaries, durable=False, settings=settings, is_temporary=True)
 
     @property

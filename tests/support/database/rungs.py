@@ -10,6 +10,7 @@ import psycopg
 
 from cuckmq.database.embedded import EmbeddedPostgres
 from tests.support.database.docker import ContainerError, engine_answers, start_container
+from tests.support.database.place import place
 from tests.support.database.settings import SETTINGS, wanted_major
 
 
@@ -53,7 +54,7 @@ def start_server() -> TestServer:
             remark = f" (a Docker engine answered, but gave no server: {error})"
         else:
             return TestServer(container.dsn, "in a container", version_of(container.dsn), container.stop)
-    server = EmbeddedPostgres.temporary(major=wanted_major(), settings=SETTINGS)
+    server = EmbeddedPostgres.temporary(place(), major=wanted_major(), settings=SETTINGS)
     return TestServer(server.dsn, f"started from {server.binaries}{remark}", server.version, server.close)
 
 

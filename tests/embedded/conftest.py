@@ -1,0 +1,97 @@
+"""A place for servers, and the proof at the end of each test that none is left in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+import pytest
+
+from cuckmq.database.embedded import EmbeddedPostgres
+from cuckmq.database.embedded.binaries import find_binaries
+from cuckmq.database.embedded.home import Home
+from cuckmq.database.embedded.locks import is_held
+from tests.support.database.place import place
+from tests.support.eventually import eventually_sync
+
+IS_ROOT = os.geteuid() == 0
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, and count as deselected, what only root can try: becoming somebody else."""
+    if IS_ROOT:
+        return
+    left_out = [item for item in items if item.get_closest_marker("as_root")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session")
+def ready_made() -> Iterator[Path]:
+    """A folder whose server has a database and does not run, to be copied: that is five times faster."""
+    parent = Path(tempfile.mkdtemp(prefix="cuckmq-test-", dir=place()))
+    with EmbeddedPostgres.start(parent / "db", durable=False) as server:
+        server.stop()
+    yield parent / "db"
+    for home in homes(parent):
+        eventually_sync(lambda home=home: has_stopped(home))
+    shutil.rmtree(parent)
+
+
+@pytest.fixture
+def directory(bare_directory: Path, ready_made: Path) -> Path:
+    """A folder for servers, with a database of the PostgreSQL that is taken by default."""
+    shutil.copytree(ready_made, bare_directory)
+    (bare_directory / str(find_binaries().major) / "server" / "data").chmod(0o700)
+    return bare_directory
+
+
+@pytest.fixture
+def bare_directory() -> Iterator[Path]:
+    """A folder for servers, not there yet. When the test has let go of them, nothing may be left running."""
+    parent = Path(tempfile.mkdtemp(prefix="cuckmq-test-", dir=place()))
+    yield parent / "db"
+    for home in homes(parent):
+        eventually_sync(lambda home=home: has_stopped(home), why="server and reaper have left")
+        if home.quarters.is_symlink():
+            shutil.rmtree(home.quarters.resolve())
+    shutil.rmtree(parent)
+
+
+def homes(parent: Path) -> list[Home]:
+    """Return the homes of servers anywhere below."""
+    return [Home(lock.parent) for lock in parent.rglob("owners.lock")]
+
+
+def has_stopped(home: Home) -> bool:
+    """Whether neither server nor reaper is left."""
+    return not is_held(home.owners) and not is_held(home.server) and not is_held(home.reaper)
+
+
+@pytest.fixture
+def do() -> Callable[[str, LiteralString], None]:
+    """Have a server do something that has no answer, and commit it."""
+
+    def do(dsn: str, statement: LiteralString) -> None:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(statement)
+
+    return do
+
+
+@pytest.fixture
+def ask() -> Callable[[str, LiteralString], str]:
+    """Ask a server something that has one answer: `ask(dsn, "show fsync")`."""
+
+    def ask(dsn: str, question: LiteralString) -> str:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            row = connection.execute(question).fetchone()
+        assert row is not None
+        return str(row[0])
+
+    return ask
