@@ -151,10 +151,15 @@ def main() -> None:
                     else:
                         tenths = run_worker(connection, dsn, options.jobs, options.workers)
                 rates[who].append(mean_rate(tenths))
-                print(f"{who:8} {rates[who][-1]:9,.0f} jobs/s   tenths: " + " ".join(f"{each:,.0f}" for each in tenths))
+                print(
+                    f"{who:8} {rates[who][-1]:9,.0f} jobs/s   tenths: "
+                    + " ".join(f"{each:,.0f}" for each in tenths)
+                )
         medians = {who: statistics.median(each) for who, each in rates.items()}
-        print(f"median: engine {medians['engine']:,.0f}, worker {medians['worker']:,.0f}, "
-              f"ratio {medians['worker'] / medians['engine']:.2f}")
+        print(
+            f"median: engine {medians['engine']:,.0f}, worker {medians['worker']:,.0f}, "
+            f"ratio {medians['worker'] / medians['engine']:.2f}"
+        )
         connection.execute(f'drop schema if exists "{SCHEMA}" cascade')
 
 

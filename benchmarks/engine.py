@@ -12,10 +12,10 @@ from typing import Any
 
 import psycopg
 
+from cuckmq.database.run import run_sync
 from cuckmq.outcome import Outcome
 from cuckmq.protocol.exchange import Demand, exchange
 from cuckmq.protocol.workers import register_worker
-from cuckmq.database.run import run_sync
 
 BATCH_SIZE = 200
 SWEEP_SECS = 0.25
@@ -44,9 +44,7 @@ def drain(
         is_sweep = time.perf_counter() - swept_at > SWEEP_SECS
         demand.marks = {} if is_sweep else marks
         swept_at = time.perf_counter() if is_sweep else swept_at
-        rows = run_sync(
-            connection, exchange(registration.worker_id, outcomes, list(groups), demand), schema
-        )
+        rows = run_sync(connection, exchange(registration.worker_id, outcomes, list(groups), demand), schema)
         claimed = [row for row in rows if row.verdict is None]
         on_batch(len(outcomes))
         outcomes = [Outcome(row.job_id, row.attempt, "succeeded", None, "null") for row in claimed]

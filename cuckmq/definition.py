@@ -153,6 +153,7 @@ class JobDefinition(Generic[PayloadT, ResultT]):
             raise DefinitionError(
                 f"job {name!r}: only a job without a payload can repeat, since nobody is there to give one"
             )
+        self.describe = options.get("describe")
         self._home = context
         context.register(self)
 
@@ -173,6 +174,7 @@ class JobDefinition(Generic[PayloadT, ResultT]):
                 num_attempts=self.num_attempts,
                 num_stalls=self.num_stalls,
                 repeat_secs=self.repeat_secs,
+                job_group=self._fixed_job_group(),
             )
         )
         self._home.known[definition_id] = self
@@ -310,6 +312,13 @@ class JobDefinition(Generic[PayloadT, ResultT]):
             return self.payload_codec.encode(payload)
         except CodecError as error:
             raise InvalidPayload(str(error)) from error.__cause__
+
+    def _fixed_job_group(self) -> str | None:
+        """The group of every job, if it hangs on no payload: for those who enqueue without Python."""
+        if callable(self._job_group):
+            group = self._job_group(None) if self.payload_codec.is_empty else None
+            return None if group is None else check_job_group(group)
+        return self._job_group
 
     def _groups(self, payloads: Sequence[Any], job_group: str | None) -> Sequence[str | None] | None:
         given = self._job_group if job_group is None else check_job_group(job_group)

@@ -28,6 +28,7 @@ class JobOptions(TypedDict, total=False):
         delay_secs: how long each job waits before it may run.
         job_group: the group in which a job runs alone: a name, or a function from the payload to a
             name or None.
+        describe: what debug log lines say of a payload; without it they say nothing of payloads.
     """
 
     channel: str
@@ -37,6 +38,7 @@ class JobOptions(TypedDict, total=False):
     num_stalls: int | None
     delay_secs: Secs
     job_group: str | Callable[[Any], str | None] | None
+    describe: Callable[[Any], str]
 
 
 class EnqueueOptions(TypedDict, total=False):

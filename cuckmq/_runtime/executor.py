@@ -51,6 +51,7 @@ class Executor:
         self._record_start(attempt, definition)
         try:
             payload = self._decode(definition, row.payload)
+            self._describe(definition, attempt, payload)
             value = await self._call(definition, payload, attempt)
             outcome, error = await self._conclude(definition, attempt, value), None
         except BaseException as caught:  # noqa: BLE001 - whatever user code raises ends its job and nothing else
@@ -62,6 +63,13 @@ class Executor:
             return definition.payload_codec.decode(payload)
         except CodecError as error:
             raise _Refused(FailureReason.INVALID_PAYLOAD, str(error)) from None
+
+    def _describe(self, definition: Definition, attempt: Attempt, payload: Any) -> None:
+        if _logger.isEnabledFor(logging.DEBUG):
+            described = "" if definition.describe is None else f": {definition.describe(payload)}"
+            _logger.debug(
+                "job %s (%s) attempt %s starts%s", attempt.job_id, attempt.name, attempt.number, described
+            )
 
     def _encode(self, definition: Definition, value: Any) -> str:
         try:

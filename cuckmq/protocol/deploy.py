@@ -7,7 +7,7 @@ from typing import Final
 from cuckmq.protocol.statement import Statement, only
 
 DEPLOY: Final = (
-    "select {schema}.deploy(%s, %s, %s::integer, %s::float8, %s::integer, %s::integer, %s::float8)"
+    "select {schema}.deploy(%s, %s, %s::integer, %s::float8, %s::integer, %s::integer, %s::float8, %s)"
 )
 UNDEPLOY: Final = "select {schema}.undeploy(%s)"
 FIND: Final = "select d.name, d.id from {schema}.job_definition d where d.name = any(%s)"
@@ -22,10 +22,11 @@ def deploy(
     num_attempts: int,
     num_stalls: int,
     repeat_secs: float | None,
+    job_group: str | None,
 ) -> Statement[int]:
     """Make a definition known or bring it up to date; one row, of its id. Safe to repeat."""
     return Statement(
-        DEPLOY, (name, channel, priority, delay_secs, num_attempts, num_stalls, repeat_secs), only
+        DEPLOY, (name, channel, priority, delay_secs, num_attempts, num_stalls, repeat_secs, job_group), only
     )
 
 

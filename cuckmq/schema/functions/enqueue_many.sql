@@ -31,7 +31,7 @@ declare
     v_is_delayed boolean;
     v_job_ids bigint[];
 begin
-    select d.id, d.delay_secs, d.num_attempts, d.num_stalls, d.lane_id, l.channel_id, l.priority
+    select d.id, d.delay_secs, d.num_attempts, d.num_stalls, d.job_group, d.lane_id, l.channel_id, l.priority
     into v_definition
     from {schema}.job_definition d join {schema}.lane l on l.id = d.lane_id
     where d.name = p_definition and d.undeployed_at is null;
@@ -60,8 +60,8 @@ begin
         select
             nextval('{schema}.job_id_seq') as id,
             u.payload::json as payload,
-            u.job_group,
-            {schema}.group_hash(u.job_group) as group_hash,
+            coalesce(u.job_group, v_definition.job_group) as job_group,
+            {schema}.group_hash(coalesce(u.job_group, v_definition.job_group)) as group_hash,
             v_run_at + (u.place - 1) * interval '1 microsecond' as run_at
         from unnest(p_payloads, p_job_groups) with ordinality u(payload, job_group, place)
         order by u.place

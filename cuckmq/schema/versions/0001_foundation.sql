@@ -30,6 +30,7 @@ create table {schema}.job_definition (
     delay_secs double precision not null check (delay_secs >= 0 and delay_secs < 'infinity'),
     num_attempts integer not null check (num_attempts >= 1),
     num_stalls integer not null check (num_stalls >= 0),
+    job_group text check (job_group <> '' and length(job_group) <= 500),
     deployed_at timestamptz not null default now(),
     undeployed_at timestamptz
 );

@@ -1,0 +1,117 @@
+"""Workers are woken; they do not wait for their interval."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from cuckmq import Context, JobState, Worker
+from tests.support.eventually import eventually
+
+
+async def test_a_worker_is_woken_by_another_process_and_by_plain_sql(context: Context, dsn: str):
+    """E24: with an idle interval of a minute, jobs enqueued elsewhere start at once."""
+
+    @context.job(name="j")
+    async def job(payload: int) -> float:
+        return time.monotonic()
+
+    other = Context(dsn, schema=context.schema)
+
+    @other.job(name="j")
+    async def same(payload: int) -> float:
+        return 0.0
+
+    async with other:
+        await context.deploy()
+        async with Worker(context, poll_secs=60):
+            await context.listener.is_connected.wait()
+            await (await job.enqueue(1)).result(timeout_secs=10)
+            for number in range(5):
+                # Once it has found nothing for a while it sleeps, and only a hint can wake it.
+                await _is_asleep(context)
+                before = time.monotonic()
+                handle = await same.enqueue(number)
+                assert await handle.result(timeout_secs=10) - before < 2
+            await _is_asleep(context)
+            async with other.database.connection() as connection:
+                cursor = await connection.execute(f'''select "{context.schema}".enqueue('j', '1')''')
+                (job_id,) = await cursor.fetchone()
+            await job.handle(job_id).result(timeout_secs=10)
+
+
+async def _is_asleep(context: Context) -> None:
+    """Wait until the worker's session has asked nothing for a quarter of a second."""
+
+    async def is_quiet() -> bool:
+        async with context.database.connection() as connection:
+            cursor = await connection.execute(
+                "select bool_and(now() - state_change > interval '0.25 s') from pg_stat_activity "
+                "where query like %s and pid <> pg_backend_pid() and datname = current_database()",
+                (f'%"{context.schema}".exchange%',),
+            )
+            row = await cursor.fetchone()
+        return bool(row and row[0])
+
+    await eventually(is_quiet)
+
+
+async def test_a_nearer_moment_wakes_a_sleeping_worker(context: Context):
+    """D5, E24: a delayed job enqueued while the worker sleeps is started at its moment."""
+
+    @context.job(name="j")
+    async def job(payload: int) -> None: ...
+
+    await context.deploy()
+    async with Worker(context, poll_secs=60):
+        far = await job.enqueue(1, delay_secs=50)
+        near = await job.enqueue(2, delay_secs=0.5)
+        await near.result(timeout_secs=10)
+        assert (await far.get()).state == JobState.SCHEDULED
+
+
+async def test_short_jobs_travel_in_batches(context: Context):
+    """E25: one exchange settles many and claims many."""
+    num_exchanges = 0
+
+    @context.job(name="j")
+    async def job(payload: int) -> None: ...
+
+    await context.deploy()
+    handles = await job.enqueue_many(list(range(2000)))
+    async with Worker(context) as worker:
+        dispatcher = worker._dispatcher
+        exchange = dispatcher._exchange
+
+        async def counted(limit: int) -> None:
+            nonlocal num_exchanges
+            num_exchanges += 1
+            await exchange(limit)
+
+        dispatcher._exchange = counted
+        await asyncio.gather(*(handle.result(timeout_secs=20) for handle in handles))
+    assert num_exchanges < 200
+
+
+async def test_a_group_held_beyond_the_ceiling_is_given_on(context: Context):
+    """E11: job_group_unlock_secs: who holds a group longer loses it, though it lives."""
+    context.job_group_unlock_secs = 1.0
+    ended: list[str] = []
+
+    @context.job(name="j", job_group="g", num_stalls=0)
+    async def job(payload: int) -> int:
+        if payload == 1:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                ended.append("cut off")
+                raise
+        return payload
+
+    await context.deploy()
+    async with Worker(context, heartbeat_secs=0.2):
+        first, second = await job.enqueue(1), await job.enqueue(2)
+        assert await second.result(timeout_secs=15) == 2
+        await eventually(lambda: ended == ["cut off"])
+    found = await first.get()
+    assert (found.state, found.reason, found.stall_count) == (JobState.FAILED, "stalled", 1)
