@@ -31,7 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         server = start_server()
     except NoDatabase as error:
-        raise pytest.UsageError(f"tests need a PostgreSQL server: {error}") from error
+        raise pytest.UsageError(
+            f"tests need a PostgreSQL server (or set CUCKMQ_TEST_DATABASE_URL): {error}"
+        ) from error
     config.stash[SERVER] = server
     config.add_cleanup(server.close)
 

@@ -53,8 +53,8 @@ def test_a_setting_that_does_not_exist_is_told_in_the_servers_words(directory):
 
 
 @pytest.mark.parametrize("name", ["plain", "with blanks, a comma and 'quotes\"", "größe-%41"])
-def test_the_folder_may_have_any_name(bare_directory, ask, name):
-    with EmbeddedPostgres.start(bare_directory / name, durable=False) as server:
+def test_the_folder_may_have_any_name(directory, ask, name):
+    with EmbeddedPostgres.start(directory.rename(directory.with_name(name)), durable=False) as server:
         assert ask(server.dsn, "select 1") == "1"
 
 

@@ -89,7 +89,11 @@ class EmbeddedPostgres:
 
         Args:
             parent: where to make its directory; in the temp folder if None.
-            major, settings: those of `start()`, as are the errors.
+            major: as of `start()`.
+            settings: as of `start()`.
+
+        Raises:
+            NoDatabase: as from `start()`.
         """
         binaries = find_binaries(major)
         directory = Path(tempfile.mkdtemp(prefix="cuckmq-", dir=parent))
