@@ -27,7 +27,7 @@ async def main() -> None:
         print(f"before: {(await later.get()).state}")
         async with Worker(context):
             ran_at = await later.result(timeout_secs=30)
-        print(f"after at least a second: {ran_at - began_at >= timedelta(seconds=1)}")
+            print(f"after at least a second: {ran_at - began_at >= timedelta(seconds=1)}")
         print(f"tomorrow's is still {(await tomorrow.get()).state}; cancelled: {await tomorrow.cancel()}")
 
 

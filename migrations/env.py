@@ -7,10 +7,12 @@ hold several queues, each at a version of its own, and none meets the tables of 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import psycopg
 from alembic import context
+from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
@@ -24,7 +26,9 @@ arguments = context.get_x_argument(as_dictionary=True)
 schema = check_schema_name(arguments.get("schema", "_cuckmq"))
 
 
-def drop_schema_at_base(*, heads: set[str], **_: Any) -> None:
+def drop_schema_at_base(
+    ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Mapping[str, Any]
+) -> None:
     """Drop the schema once alembic has written down, in a table of that schema, that nothing is left."""
     if not heads:
         context.execute(f'drop schema "{schema}" cascade')

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -23,8 +23,8 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def alembic(dsn: str, schema: str) -> Config:
-    arguments = SimpleNamespace(x=[f"dsn={dsn}", f"schema={schema}"])
-    return Config(ROOT / "alembic.ini", cmd_opts=arguments, stdout=io.StringIO(), output_buffer=io.StringIO())
+    arguments = Namespace(x=[f"dsn={dsn}", f"schema={schema}"])
+    return Config(ROOT / "alembic.ini", cmd_opts=arguments, stdout=io.StringIO())
 
 
 @pytest.fixture
@@ -62,9 +62,11 @@ async def test_up_down_up(dsn: str, schema: str, alembic: Config, has_schema: Ca
 
 async def test_the_printed_sql_makes_the_same_schema(dsn: str, schema: str, alembic: Config) -> None:
     """A3: `alembic upgrade head --sql` prints a script that does what the upgrade does."""
+    script = io.StringIO()
+    alembic.output_buffer = script
     command.upgrade(alembic, "head", sql=True)
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(alembic.output_buffer.getvalue().encode())
+        connection.execute(script.getvalue().encode())
 
     assert describe(dsn, schema) == await migrated(dsn, schema)
 
@@ -98,7 +100,7 @@ async def test_many_at_once(dsn: str, schema: str) -> None:
 
 
 def test_a_bad_schema_name_is_refused(dsn: str) -> None:
-    arguments = SimpleNamespace(x=[f"dsn={dsn}", 'schema=a"; drop schema public; --'])
+    arguments = Namespace(x=[f"dsn={dsn}", 'schema=a"; drop schema public; --'])
     with pytest.raises(ValueError, match="is not allowed"):
         command.upgrade(Config(ROOT / "alembic.ini", cmd_opts=arguments), "head")
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import tomllib
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_make_alone_tells_what_there_is() -> None:
     assert {"demo", "test", "check"} <= set(targets)
 
 
-def test_make_uses_uv_when_it_is_there(tmp_path) -> None:
+def test_make_uses_uv_when_it_is_there(tmp_path: Path) -> None:
     uv = tmp_path / "uv"
     uv.write_text("#!/bin/sh\n")
     uv.chmod(0o755)
