@@ -84,7 +84,7 @@ assert_type(sync_both, JobDefinition[Ping, int])
 
 @context.job(name="nothing")
 def nothing(payload: Pair) -> None:
-    assert payload
+    payload.left += 1
 
 
 @context.job(name="nothing-at-all")
@@ -196,7 +196,7 @@ async def work_none() -> int:
 
 
 def work_payload(payload: Ping) -> None:
-    assert payload
+    payload.message += "!"
 
 
 async def work_says(payload: Ping) -> int | Snooze:

@@ -103,7 +103,7 @@ async def results() -> None:
     number: int = await (await summed.enqueue([1])).result()  # refused
     await (await pinged.enqueue(ping)).result(timeout=3)  # refused
     await (await pinged.enqueue(ping)).result(timeout_secs="3")  # refused
-    assert (wrong, number)
+    assert [wrong, number]
 
 
 context.job(name="a", num_atempts=3)(work)  # refused
