@@ -14,10 +14,9 @@ import pytest
 
 from cuckmq.database.embedded import EmbeddedPostgres
 from cuckmq.database.embedded.binaries import find_binaries
-from cuckmq.database.embedded.home import Home
-from cuckmq.database.embedded.locks import is_held
 from tests.support.database.place import place
 from tests.support.eventually import eventually_sync
+from tests.support.homes import has_stopped, homes
 
 IS_ROOT = os.geteuid() == 0
 
@@ -61,16 +60,6 @@ def bare_directory() -> Iterator[Path]:
         if home.quarters.is_symlink():
             shutil.rmtree(home.quarters.resolve())
     shutil.rmtree(parent)
-
-
-def homes(parent: Path) -> list[Home]:
-    """Return the homes of servers anywhere below."""
-    return [Home(lock.parent) for lock in parent.rglob("owners.lock")]
-
-
-def has_stopped(home: Home) -> bool:
-    """Whether neither server nor reaper is left."""
-    return not is_held(home.owners) and not is_held(home.server) and not is_held(home.reaper)
 
 
 @pytest.fixture

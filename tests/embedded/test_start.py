@@ -12,6 +12,7 @@ from cuckmq.database.embedded import EmbeddedPostgres
 from cuckmq.database.embedded.home import LONGEST_SOCKET
 from cuckmq.errors import NoDatabase
 from tests.support.eventually import eventually_sync
+from tests.support.homes import has_stopped, homes
 
 
 def mode(path: Path) -> int:
@@ -69,6 +70,18 @@ def test_a_path_too_long_for_a_socket_moves_the_socket_and_cleans_up(bare_direct
         server.resume()
         assert ask(server.dsn, "select 1") == "1"
     eventually_sync(lambda: not socket.exists())
+
+
+def test_a_home_that_was_moved_keeps_its_database(directory, ask, do):
+    with EmbeddedPostgres.start(directory, durable=False) as server:
+        do(server.dsn, "create table kept ()")
+        server.stop()
+    # Deeper than before, too deep for a socket; then back.
+    for place in (directory.with_name("a" * LONGEST_SOCKET), directory):
+        eventually_sync(lambda: all(has_stopped(home) for home in homes(directory.parent)))
+        next(path for path in directory.parent.iterdir()).rename(place)
+        with EmbeddedPostgres.start(place, durable=False) as server:
+            assert ask(server.dsn, "select count(*) from kept") == "0"
 
 
 def test_a_relative_folder_is_that_of_the_moment(bare_directory, ask, monkeypatch, tmp_path):

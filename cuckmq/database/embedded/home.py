@@ -9,6 +9,7 @@ Two things may have to lie elsewhere, behind a link, in folders as private as th
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,10 +87,13 @@ class Home:
             folder.mkdir(mode=0o700, exist_ok=True)
 
     def furnish(self, account: Account) -> None:
-        """Make the server's quarters and its socket's folder, if they are not there."""
+        """Make the server's quarters and its socket's folder, unless they are there and will do.
+
+        To be called while no server runs: a home that was moved may need another place for its socket.
+        """
         if not self.quarters.exists():
             self._make_quarters(account)
-        if not self.socket.exists():
+        if not (self.socket.exists() and fits(self.socket)):
             self._make_socket(account)
 
     def _make_quarters(self, account: Account) -> None:
@@ -104,6 +108,8 @@ class Home:
 
     def _make_socket(self, account: Account) -> None:
         socket = self.quarters / "socket"
+        if socket.is_dir() and not socket.is_symlink():
+            shutil.rmtree(socket)
         socket.unlink(missing_ok=True)
         if fits(self.quarters.resolve() / "socket"):
             socket.mkdir(mode=0o700)
@@ -115,8 +121,8 @@ class Home:
 
 
 def fits(folder: Path) -> bool:
-    """Whether a socket may lie in a folder. In a DSN a comma would part two hosts."""
-    return len(bytes(folder / f".s.PGSQL.{PORT}")) <= LONGEST_SOCKET and "," not in str(folder)
+    """Whether a socket may lie in a folder: a comma would part a DSN, and a quote a setting."""
+    return len(bytes(folder / f".s.PGSQL.{PORT}")) <= LONGEST_SOCKET and not {",", '"'} & set(str(folder))
 
 
 def short_folder() -> Path:

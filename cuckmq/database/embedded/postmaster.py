@@ -22,7 +22,12 @@ from cuckmq.database.embedded.programs import program
 #: For databases that may be lost with the machine's power. A crash of the server loses nothing: what
 #: was committed has been handed to the kernel. `synchronous_commit` stays on for that reason; off, it
 #: would keep commits in the server's own memory for a while, and gain little where nothing is synced.
-UNSAFE: Final[Mapping[str, str]] = {"fsync": "off", "full_page_writes": "off"}
+#: Shared memory in files of the data folder: elsewhere a killed server would leave it behind for good.
+UNSAFE: Final[Mapping[str, str]] = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "dynamic_shared_memory_type": "mmap",
+}
 
 
 def launch(
