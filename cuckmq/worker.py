@@ -79,6 +79,8 @@ class Worker(Daemon):
         super().__init__()
         if isinstance(channels, str):
             raise ConfigurationError(f'channels is a list of names: write ["{channels}"]')
+        if channels is not None and not isinstance(channels, Sequence):
+            raise ConfigurationError(f"channels is a list of names, not {channels!r}")
         self.context = context
         self.channels = None if channels is None else [check_name("channel", each) for each in channels]
         self.concurrency = as_count("concurrency", concurrency, minimum=1, maximum=10_000)

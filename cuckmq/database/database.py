@@ -49,11 +49,11 @@ class Database:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sync_pool: ConnectionPool[Any] | None = None
         self._located: Any = None
-        if self._dsn is not None:
+        for what, dsn in (("the DSN", self._dsn), ("listen_dsn", listen_dsn)):
             try:
-                with_defaults(self._dsn)
+                with_defaults(dsn or "")
             except psycopg.ProgrammingError as error:
-                raise ConfigurationError(f"the DSN cannot be read: {error}") from None
+                raise ConfigurationError(f"{what} cannot be read: {error}") from None
 
     @property
     def dsn(self) -> str:

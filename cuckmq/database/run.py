@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 
 import psycopg
 from psycopg import errors as pg
+from psycopg import pq
+from psycopg.rows import tuple_row
 
 from cuckmq.errors import (
     ConfigurationError,
@@ -32,7 +34,9 @@ async def run(
         psycopg.Error: whatever else the database or the connection has to say.
     """
     try:
-        async with connection.cursor(binary=True) as cursor:
+        # Not connection.cursor(): a caller's connection may give dicts, or cursors that bind otherwise.
+        async with psycopg.AsyncCursor(connection, row_factory=tuple_row) as cursor:
+            cursor.format = pq.Format.BINARY
             await cursor.execute(statement.text(schema), statement.parameters)
             return [statement.read(row) for row in await cursor.fetchall()]
     except psycopg.Error as error:
@@ -42,7 +46,8 @@ async def run(
 def run_sync(connection: psycopg.Connection[Any], statement: Statement[RowT], schema: str) -> list[RowT]:
     """Do what run() does, on a sync connection."""
     try:
-        with connection.cursor(binary=True) as cursor:
+        with psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
+            cursor.format = pq.Format.BINARY
             cursor.execute(statement.text(schema), statement.parameters)
             return [statement.read(row) for row in cursor.fetchall()]
     except psycopg.Error as error:
