@@ -42,6 +42,9 @@ class Endings:
     async def wait(self, job_id: int) -> Ending:
         """Wait until the job has ended. Cancel it to stop waiting; the job goes on."""
         loop = asyncio.get_running_loop()
+        if self._task is not None and self._task.get_loop() is not loop:
+            # Tasks, futures and events belong to their loop, and stay behind with it.
+            self._task, self._kick, self._waiters = None, asyncio.Event(), {}
         waiter: asyncio.Future[Ending] = loop.create_future()
         self._waiters.setdefault(job_id, set()).add(waiter)
         self._youngest_at = time.monotonic()

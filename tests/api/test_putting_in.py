@@ -204,13 +204,15 @@ async def test_the_caller_s_ways_with_rows_and_cursors_do_not_matter_and_stay(
 async def test_a_pool_whose_connections_give_dicts(dsn: str, schema: str) -> None:
     """A1: the caller's pool is made for the caller's taste."""
     kwargs = {"autocommit": True, "row_factory": dict_row}
-    async with AsyncConnectionPool(dsn, min_size=1, kwargs=kwargs, open=False) as pool:
-        async with Context(pool, schema=schema) as context:
-            await context.migrate()
-            ping = define(context)
-            await ping.deploy()
-            async with Worker(context):
-                assert await (await ping.enqueue(HI)).result(timeout_secs=10) == 2
+    async with (
+        AsyncConnectionPool(dsn, min_size=1, kwargs=kwargs, open=False) as pool,
+        Context(pool, schema=schema) as context,
+    ):
+        await context.migrate()
+        ping = define(context)
+        await ping.deploy()
+        async with Worker(context):
+            assert await (await ping.enqueue(HI)).result(timeout_secs=10) == 2
 
 
 async def test_from_plain_sql(context: Context, ping: JobDefinition[Ping, int], dsn: str) -> None:
