@@ -77,6 +77,14 @@ def test_the_twelve_events_of_the_seed() -> None:
     assert set(new) <= set(EVENTS)
 
 
+def test_the_proofs_of_guarantees_exist() -> None:
+    """Each test that docs/guarantees.md names is there, under that name."""
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (DOCS / "guarantees.md").read_text("utf-8"))
+    assert len(named) > 10
+    for path, name in named:
+        assert f"def {name}" in (ROOT / path).read_text("utf-8"), f"{path}::{name}"
+
+
 def test_the_table_of_options() -> None:
     rows = rows_of(DOCS / "quickstart.md", "option", "means", "default")
     assert {words(row[0])[0] for row in rows} == {*JobOptions.__annotations__, "repeat_secs"}
