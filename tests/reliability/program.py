@@ -57,6 +57,13 @@ def define(context: Context, note) -> None:
             note("end", attempt, attempt.job_group)
         return attempt.number
 
+    @context.job(name="hang")
+    async def hang(payload: float, attempt: Attempt) -> int:
+        note("start", attempt, attempt.job_group)
+        await asyncio.sleep(60 if attempt.number == 1 else payload)
+        note("end", attempt, attempt.job_group)
+        return attempt.number
+
     @context.job(name="block")
     def block(payload: float, attempt: Attempt) -> int:
         note("start", attempt, attempt.job_group)

@@ -26,8 +26,8 @@ async def test_work_and_kill_9_through_pgbouncer(new_cluster: Callable[..., Priv
     with pgbouncer(direct, tmp_path / "bouncer") as pooled:
         async with rig_for(pooled, "pooled", tmp_path) as (rig, queue):
             doomed = await rig.start()
-            plain = await queue.definitions["sleep"].enqueue(2.0)
-            grouped = await queue.definitions["sleep"].enqueue(2.0, job_group="g")
+            plain = await queue.definitions["hang"].enqueue(0.0)
+            grouped = await queue.definitions["hang"].enqueue(0.0, job_group="g")
             await eventually(lambda: len(rig.log.entries("start")) == 2)
             saviour = await rig.start()
             doomed.send(signal.SIGKILL)

@@ -18,8 +18,8 @@ LEASE_SECS = 10.0
 async def test_kill_9_in_mid_job_runs_it_again_within_8_s(rig: Rig, queue: Context):
     """E11, E13, E12, F6, M1: grouped and not; the innocent of one try is not failed; the group moves on."""
     doomed = await rig.start(channels=["doomed"])
-    plain = await queue.definitions["sleep"].enqueue(2.0, channel="doomed")
-    first = await queue.definitions["sleep"].enqueue(2.0, channel="doomed", job_group="g")
+    plain = await queue.definitions["hang"].enqueue(0.0, channel="doomed")
+    first = await queue.definitions["hang"].enqueue(0.0, channel="doomed", job_group="g")
     second = await queue.definitions["sleep"].enqueue(0.0, channel="doomed", job_group="g")
     await eventually(lambda: len(rig.log.entries("start")) == 2)
     saviour = await rig.start()
@@ -43,8 +43,8 @@ async def test_kill_9_in_mid_job_runs_it_again_within_8_s(rig: Rig, queue: Conte
 async def test_a_frozen_worker_loses_its_jobs_and_can_change_nothing(rig: Rig, queue: Context):
     """E15, E13: SIGSTOP for longer than the lease: another runs the jobs; the late writes change no row."""
     frozen = await rig.start(concurrency=2)
-    running = await queue.definitions["sleep"].enqueue(1.0)
-    grouped = await queue.definitions["block"].enqueue(1.0, job_group="g")
+    running = await queue.definitions["hang"].enqueue(0.0)
+    grouped = await queue.definitions["block"].enqueue(1.5, job_group="g")
     await eventually(lambda: len(rig.log.entries("start")) == 2)
     frozen.send(signal.SIGSTOP)
     saviour = await rig.start()

@@ -27,7 +27,7 @@ def mypy_lines(file: Path) -> dict[int, str]:
 
 def pyright_lines(file: Path) -> dict[int, str]:
     """The lines that pyright finds fault with, and what it says."""
-    program = [sys.executable, "-m", "pyright", "--outputjson", str(file)]
+    program = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson", str(file)]
     run = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode in (0, 1), run.stdout + run.stderr
     faults = json.loads(run.stdout)["generalDiagnostics"]

@@ -66,10 +66,11 @@ begin
         from unnest(p_payloads, p_job_groups) with ordinality u(payload, job_group, place)
         order by u.place
     ), written as (
-        insert into {schema}.job (id, definition_id, lane_id, num_attempts, num_stalls, run_at, job_group, payload)
+        insert into {schema}.job (
+            id, definition_id, lane_id, num_attempts, num_stalls, run_at, created_at, job_group, payload)
         select e.id, v_definition.id, v_lane_id,
             coalesce(p_num_attempts, v_definition.num_attempts), coalesce(p_num_stalls, v_definition.num_stalls),
-            e.run_at, e.job_group, e.payload
+            e.run_at, v_now, e.job_group, e.payload
         from entry e
     ), put_off as (
         insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id, group_hash)
