@@ -43,10 +43,12 @@ class DutyLoop:
     def __init__(self, duty: Duty) -> None:
         self._duty = duty
         self._is_due = asyncio.Event()
+        self._is_stopping = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin."""
+        self._is_stopping = False
         name = f"cuckmq-{self._duty.name}"
         self._task = asyncio.get_running_loop().create_task(self._loop(), name=name)
 
@@ -56,6 +58,9 @@ class DutyLoop:
 
     async def stop(self) -> None:
         """End. A turn that is under way is broken off; its transaction is rolled back by the server."""
+        # The flag as well as the cancellation: in Python 3.11 asyncio.wait_for, which the driver uses too,
+        # loses a cancellation that comes in the very moment when what it waits for is done.
+        self._is_stopping = True
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -64,7 +69,7 @@ class DutyLoop:
 
     async def _loop(self) -> None:
         num_failures = 0
-        while True:
+        while not self._is_stopping:
             try:
                 pause_secs = await self._duty.turn()
                 num_failures = 0
@@ -74,6 +79,8 @@ class DutyLoop:
                 _logger.warning("%s failed, trying again: %s", self._duty.name, error, exc_info=not known)
                 self._duty.trouble()
                 pause_secs = min(0.25 * 2**num_failures, MAX_PAUSE_SECS)
+            if self._is_stopping:
+                return
             self._is_due.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(

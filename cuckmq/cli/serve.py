@@ -44,7 +44,8 @@ async def serve(context: Context, *daemons: Daemon, ready: str) -> None:
             for daemon in daemons:
                 await stack.enter_async_context(daemon)
             logger.info("%s, pid %s", ready, os.getpid())
-            await asyncio.Event().wait()
+            if not scope.num_signals:
+                await asyncio.Event().wait()
     except BaseException as error:
         if not leave_scope(scope, herald, error):
             raise

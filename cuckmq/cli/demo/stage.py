@@ -139,7 +139,7 @@ def _tell(found: Audit, log: Path) -> None:
         raise Refusal("the demo lost count, and this is a bug: please report it with what is shown above")
     say("done", f"all {found.num_ended:,} jobs are accounted for", "none lost, none left over")
     say("done", f"never two jobs of one account at once, in {found.num_groups} accounts",
-        "says a log outside the database")  # fmt: skip
+        "by a log outside")  # fmt: skip
     say("done", "check_invariants() finds nothing wrong")
 
 

@@ -122,6 +122,10 @@ class Story:
         Raises:
             Stuck: no job has ended for too long.
         """
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # In Python 3.11 asyncio.wait_for may lose a cancellation, and the driver uses it.
+            raise asyncio.CancelledError
         if self._production.done():
             self._production.result()
         counts = await self._context.jobs.count()
