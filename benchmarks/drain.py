@@ -125,6 +125,7 @@ def mean_rate(tenths: list[float]) -> float:
 
 
 def main() -> None:
+    """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dsn")
     parser.add_argument("--jobs", type=int, default=60_000)
@@ -143,16 +144,16 @@ def main() -> None:
         print(f"PostgreSQL {row[0] if row else '?'}, {options.jobs} jobs, {options.groups or 'no'} groups")
         rates: dict[str, list[float]] = {"engine": [], "worker": []}
         for _ in range(options.rounds):
-            for who in rates:
+            for who, measured in rates.items():
                 prepare(connection, options.jobs, options.groups)
                 with snapshot(dsn, is_held=options.snapshot):
                     if who == "engine":
                         tenths = run_engine(connection, options.jobs)
                     else:
                         tenths = run_worker(connection, dsn, options.jobs, options.workers)
-                rates[who].append(mean_rate(tenths))
+                measured.append(mean_rate(tenths))
                 print(
-                    f"{who:8} {rates[who][-1]:9,.0f} jobs/s   tenths: "
+                    f"{who:8} {measured[-1]:9,.0f} jobs/s   tenths: "
                     + " ".join(f"{each:,.0f}" for each in tenths)
                 )
         medians = {who: statistics.median(each) for who, each in rates.items()}

@@ -12,6 +12,8 @@ context = Context(sys.argv[1], schema=sys.argv[2])
 
 
 class Payload(BaseModel):
+    """The least that is a model."""
+
     n: int
 
 

@@ -293,7 +293,7 @@ class JobDefinition(Generic[PayloadT, ResultT]):
     def _enqueued(self, entry: Entry, job_ids: list[int]) -> list[JobHandle[ResultT]]:
         if not entry.is_deferred:
             self._home.wakes.wake(entry.channel)
-        if self._home.events.is_heard:
+        if self._home.events.is_heard and not entry.is_deferred:
             for job_id, group in zip(job_ids, entry.groups or [None] * len(job_ids), strict=True):
                 self._home.events.tell(JobEnqueued(job_id=job_id, name=self.name, job_group=group))
         return [self.handle(job_id) for job_id in job_ids]

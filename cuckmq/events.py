@@ -52,7 +52,7 @@ class JobEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEnqueued(JobEvent):
-    """A job was put in. In a transaction of the caller's it is told at once, not at its commit."""
+    """A job was put in. Not told of one put in within a transaction of the caller's, which may not commit."""
 
     job_group: str | None
 

@@ -66,14 +66,15 @@ class JobHandle(Generic[ResultT_co]):
             InvalidResult: what is stored does not fit the definition's result type.
         """
         limit_secs = None if timeout_secs is None else as_secs("timeout_secs", timeout_secs)
-        ending = await self._find_ending()
-        if ending is None:
-            try:
-                ending = await asyncio.wait_for(self._endings.wait(self.id), limit_secs)
-            except TimeoutError:
-                raise ResultTimeout(
-                    f"job {self.id} did not end within {limit_secs:g} s; it goes on", job_id=self.id
-                ) from None
+        found = await self._database.run(inspect.find_endings([self.id]))
+        if found:
+            return self._read(found[0])
+        try:
+            ending = await asyncio.wait_for(self._endings.wait(self.id), limit_secs)
+        except TimeoutError:
+            raise ResultTimeout(
+                f"job {self.id} did not end within {limit_secs:g} s; it goes on", job_id=self.id
+            ) from None
         return self._read(ending)
 
     async def cancel(self) -> bool:
@@ -85,17 +86,9 @@ class JobHandle(Generic[ResultT_co]):
         (answer,) = await self._database.run(cancel(self.id))
         return answer in ("cancelled", "requested")
 
-    async def _find_ending(self) -> Ending | None:
-        """Find how it ended, None while it lives; a job that is nowhere is an error."""
-        for _ in range(2):
-            endings = await self._database.run(inspect.find_endings([self.id]))
-            if endings:
-                return endings[0]
-            if (await self._database.run(inspect.is_live(self.id)))[0]:
-                return None
-        raise self._not_found()
-
     def _read(self, ending: Ending) -> ResultT_co:
+        if ending.state is None:
+            raise self._not_found()
         if ending.state == JobState.CANCELLED:
             raise JobCancelled(f"job {self.id} was cancelled", job_id=self.id)
         if ending.state == JobState.FAILED:

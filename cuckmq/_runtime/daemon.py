@@ -66,6 +66,8 @@ class Daemon(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
+        if self._scope is not None:
+            self._scope.block_left()
         try:
             await self.stop()
         finally:

@@ -18,6 +18,8 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
+INSIST_SECS: Final = 2.0
+
 
 class Stoppable(Protocol):
     """What a signal speaks to."""
@@ -38,6 +40,8 @@ class Scope:
         self._task = asyncio.current_task()
         self._daemons: list[Stoppable] = []
         self._signals: list[signal.Signals] = []
+        self._insisting: asyncio.TimerHandle | None = None
+        self._num_cancels = 0
         self.num_signals = 0
 
     def join(self, daemon: Stoppable) -> None:
@@ -48,6 +52,11 @@ class Scope:
         """Take the daemon out. True when it was the last, and the scope is over."""
         self._daemons.remove(daemon)
         return not self._daemons
+
+    def block_left(self) -> None:
+        """Note that the block is over: from now on daemons are stopped, and nothing may cut that off."""
+        if self._insisting is not None:
+            self._insisting.cancel()
 
     def listen(self, signals: Sequence[signal.Signals], *, by_force: bool) -> None:
         """Handle signals, those that nobody else handles; all of them if by force."""
@@ -71,15 +80,29 @@ class Scope:
         """End the cancellation that a signal began. False when it was not ours to end."""
         if not self.num_signals or not isinstance(error, asyncio.CancelledError) or self._task is None:
             return False
-        return self._task.uncancel() == 0
+        remaining = self._task.cancelling()
+        for _ in range(self._num_cancels):
+            remaining = self._task.uncancel()
+        return remaining == 0
 
     def _on_signal(self) -> None:
         self.num_signals += 1
         for daemon in self._daemons:
             verb: Callable[[], None] = daemon.stop_claiming if self.num_signals == 1 else daemon.hasten
             verb()
-        if self.num_signals == 1 and self._task is not None:
+        if self.num_signals == 1:
+            self._cancel_block()
+
+    def _cancel_block(self) -> None:
+        """Cancel the block, and once more as long as it goes on.
+
+        Before Python 3.12 `asyncio.wait_for`, which drivers use too, can swallow a cancellation that
+        comes in the moment when what it waits for is done.
+        """
+        if self._task is not None:
+            self._num_cancels += 1
             self._task.cancel()
+            self._insisting = asyncio.get_running_loop().call_later(INSIST_SECS, self._cancel_block)
 
 
 _scopes: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, Scope]] = WeakKeyDictionary()

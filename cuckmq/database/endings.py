@@ -40,7 +40,7 @@ class Endings:
         self._kick = asyncio.Event()
 
     async def wait(self, job_id: int) -> Ending:
-        """Wait until the job has ended. Cancel it to stop waiting; the job goes on."""
+        """Wait until the job has ended, or is nowhere. Cancel it to stop waiting; the job goes on."""
         loop = asyncio.get_running_loop()
         if self._task is not None and self._task.get_loop() is not loop:
             # Tasks, futures and events belong to their loop, and stay behind with it.
@@ -70,11 +70,11 @@ class Endings:
             except (psycopg.OperationalError, PoolTimeout) as error:
                 _logger.warning("cannot look for ended jobs, trying again: %s", error)
                 await asyncio.sleep(MAX_PAUSE_SECS)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - it is told to those who wait
                 for waiter in {each for some in self._waiters.values() for each in some}:
                     if not waiter.done():
                         waiter.set_exception(error)
-                raise
+                return
             if self._waiters:
                 waited_secs = time.monotonic() - self._youngest_at
                 pause_secs = min(max(waited_secs / 10, MIN_PAUSE_SECS), MAX_PAUSE_SECS)

@@ -14,9 +14,11 @@ JOBS: Final = """
     from {schema}.all_job where id = any(%s)
 """
 ENDINGS: Final = """
-    select id, state, reason, result::text, errors from {schema}.finalized_job where id = any(%s)
+    select u.id, f.state, f.reason, f.result::text, f.errors
+    from unnest(%s::bigint[]) u(id)
+    left join {schema}.finalized_job f on f.id = u.id
+    where f.id is not null or not exists (select from {schema}.job j where j.id = u.id)
 """
-IS_KNOWN: Final = "select exists(select from {schema}.job where id = %s)"
 COUNTS: Final = """
     select 'scheduled', count(*) from {schema}.scheduled where job_id is not null
     union all
@@ -59,10 +61,10 @@ class JobRow(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """How a job ended."""
+    """How a job ended; without a state, that there is no such job (any more)."""
 
     job_id: int
-    state: str
+    state: str | None
     reason: str | None
     result: str | None
     errors: list[dict[str, Any]] | None
@@ -90,13 +92,8 @@ def find_jobs(job_ids: list[int]) -> Statement[JobRow]:
 
 
 def find_endings(job_ids: list[int]) -> Statement[Ending]:
-    """Find how jobs ended; those that live, or are unknown, are left out."""
+    """Find how jobs ended, or that they are nowhere; those that live are left out."""
     return Statement(ENDINGS, (job_ids,), Ending._make)
-
-
-def is_live(job_id: int) -> Statement[bool]:
-    """Tell whether the job exists and has not ended; one row."""
-    return Statement(IS_KNOWN, (job_id,), lambda row: bool(row[0]))
 
 
 def count_jobs() -> Statement[tuple[str, int]]:

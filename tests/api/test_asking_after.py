@@ -231,6 +231,31 @@ async def test_events_of_deploying_and_putting_in(context: Context, act: JobDefi
     assert [event.job_group for event in enqueued] == ["g", None, None]
 
 
+async def test_nothing_is_told_of_what_may_not_commit(context: Context, act: JobDefinition[str, str]) -> None:
+    """I18: an enqueue in a transaction of the caller's is no fact yet, and may never be one."""
+    heard: list[Event] = []
+    await act.deploy()
+    context.add_event_handler(heard.append)
+    async with context.database.connection() as connection, connection.transaction(force_rollback=True):
+        await act.enqueue("x", connection=connection)
+    assert heard == []
+
+
+async def test_waiting_for_a_job_that_is_purged_meanwhile(
+    context: Context, act: JobDefinition[str, str]
+) -> None:
+    """G3: a waiter that missed the end of a job does not wait for ever."""
+    await act.deploy()
+    handle = await act.enqueue("x")
+    waiting = asyncio.ensure_future(handle.result())
+    await asyncio.sleep(0)
+    async with context.database.connection() as connection:
+        for table in ("ready", "job"):
+            await connection.execute(f'delete from "{context.schema}".{table}')
+    with pytest.raises(JobNotFound):
+        await asyncio.wait_for(waiting, 10)
+
+
 async def test_a_handler_that_raises_loses_no_job(context: Context, act: JobDefinition[str, str]) -> None:
     """I1: it is logged and changes nothing."""
 

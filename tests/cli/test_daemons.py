@@ -36,7 +36,7 @@ async def app(
 async def test_the_first_signal_drains(
     run: RunCommand, app: Any, folder: Path, number: signal.Signals
 ) -> None:
-    """E14: what is in hand is finished; nothing new is claimed; exit code 0."""
+    """E33: what is in hand is finished; nothing new is claimed; exit code 0."""
     command = run("worker", "app:context", "-q", "slow", "-c", "1", "--name", "w")
     command.says("worker w serves slow, 1 jobs at once")
     first = await app.hold.enqueue(str(folder / "first"))
@@ -53,7 +53,7 @@ async def test_the_first_signal_drains(
 
 
 async def test_the_second_signal_lets_go(run: RunCommand, app: Any, folder: Path) -> None:
-    """E15: what is in hand goes back to the queue, and no try is counted."""
+    """E34: what is in hand goes back to the queue, and no try is counted."""
     command = run("worker", "app:context")
     command.says("serves all channels")
     handle = await app.hold.enqueue(str(folder / "never"))
@@ -92,7 +92,7 @@ async def test_an_orchestrator_repeats_until_told_to_stop(run: RunCommand, app: 
 
 @pytest.mark.parametrize("daemon", ["worker", "orchestrator"])
 def test_a_missing_schema_names_the_command_to_run(run: RunCommand, daemon: str, schema: str) -> None:
-    """G2: it stops at once, with one line."""
+    """A3: it stops at once, with one line."""
     command = run(daemon, "app:context")
     assert command.wait() == 1
     assert command.stderr.startswith("cuckmq: ")

@@ -77,7 +77,7 @@ def test_killed_it_leaves_no_worker_behind(run: RunCommand, dsn: str, tmp_path: 
 
 
 def test_without_a_database_it_brings_its_own(run: RunCommand, tmp_path: Path) -> None:
-    """I1: a server of its own, which is gone afterwards."""
+    """A4: a server of its own, which is gone afterwards."""
     command = run("demo", "--jobs", "100", database=None, TMPDIR=str(tmp_path))
     assert command.wait(100) == 0, command.stdout + command.stderr
     assert "embedded, thrown away afterwards" in command.stdout.splitlines()[0]

@@ -19,7 +19,7 @@ async def tick() -> None:
 
 
 def test_it_runs_all_that_an_app_needs(run: RunCommand, folder: Path, schema: str) -> None:
-    """G7: from an empty database to repeating jobs, in one process; Ctrl-C ends it."""
+    """D1: from an empty database to repeating jobs, in one process; Ctrl-C ends it."""
     (folder / "shop.py").write_text(APP.format(dsn=None, schema=schema))
     command = run("dev", "shop:context")
     command.says("1 job definitions deployed  TICK")
@@ -37,7 +37,7 @@ def test_a_database_of_its_own_is_kept(run: RunCommand, folder: Path, dsn: str, 
 
 
 def test_without_any_database_it_starts_one(run: RunCommand, folder: Path, schema: str) -> None:
-    """I1: nothing but the package is needed; what it keeps is in .cuckmq/."""
+    """A4: nothing but the package is needed; what it keeps is in .cuckmq/."""
     (folder / "shop.py").write_text(APP.format(dsn=None, schema=schema))
     command = run("dev", "shop:context", database=None)
     command.says("(TICK) succeeded", timeout_secs=60)

@@ -16,7 +16,7 @@ def version_of(dsn: str, schema: str) -> int:
 
 
 def test_it_migrates_and_may_be_repeated(run: RunCommand, dsn: str, schema: str) -> None:
-    """G1: the command creates the schema, and changes nothing the second time."""
+    """A3: the command creates the schema, and changes nothing the second time."""
     for _ in range(2):
         command = run("migrate", "--schema", schema)
         assert command.wait() == 0, command.stderr

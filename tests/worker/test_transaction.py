@@ -86,7 +86,7 @@ async def test_the_owner_of_a_lost_job_cannot_write(context: Context, effects):
 
 
 async def _take_away(context: Context, attempt: Attempt) -> None:
-    async with context.database.connection() as connection:
+    async with context.database.connection() as connection, connection.transaction():
         cursor = await connection.execute(
             f'select "{context.schema}".recall(%s, %s)', (attempt.worker_id, [])
         )
