@@ -35,7 +35,7 @@ class Pulse(NamedTuple):
 
 
 class Rescued(NamedTuple):
-    """A job taken from a dead worker, and what became of it: `queued` or `failed`."""
+    """A job taken from a dead worker, and what became of it: `queued`, `failed` or `cancelled`."""
 
     job_id: int
     verdict: str

@@ -90,52 +90,56 @@ _LOCK: Final = (
     "perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('{schema_name}:migrate', 0));"
 )
 
-_FOUNDATION: Final = f"""\
+_BEGIN: Final = f"""\
 do $cuckmq$
+declare
+    v_search_path text := pg_catalog.current_setting('search_path');
+    v_check_function_bodies text := pg_catalog.current_setting('check_function_bodies');
 begin
     {_LOCK}
+    -- What is bound here is bound for good, so it is looked up where nobody else can put anything.
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    perform pg_catalog.set_config('check_function_bodies', 'off', true);
+"""
+
+_END: Final = """\
+    perform pg_catalog.set_config('check_function_bodies', v_check_function_bodies, true);
+    perform pg_catalog.set_config('search_path', v_search_path, true);
+end $cuckmq$
+"""
+
+_FOUNDATION: Final = f"""\
+{_BEGIN}
     create schema if not exists {{schema}};
     create table if not exists {{schema}}.schema_version (
         version integer primary key,
         functions_fingerprint text,
         applied_at timestamptz not null default pg_catalog.now()
     );
-end $cuckmq$
-"""
+{_END}"""
 
 
 def _step(number: int, ddl: str) -> str:
     return f"""\
-do $cuckmq$
-begin
-    {_LOCK}
-    if exists (select from {{schema}}.schema_version v where v.version = {number}) then
-        return;
-    end if;
-
+{_BEGIN}
+    if not exists (select from {{schema}}.schema_version v where v.version = {number}) then
 {ddl}
     insert into {{schema}}.schema_version (version) values ({number});
-end $cuckmq$
-"""
+    end if;
+{_END}"""
 
 
 def _functions_step() -> str:
     fingerprint = functions_fingerprint()
     return f"""\
-do $cuckmq$
-begin
-    {_LOCK}
+{_BEGIN}
     -- Newer functions are left alone; equal ones need no work.
-    if exists (
+    if not exists (
         select from {{schema}}.schema_version v
         where v.version > {SCHEMA_VERSION} or v.functions_fingerprint = '{fingerprint}'
     ) then
-        return;
-    end if;
-    perform pg_catalog.set_config('check_function_bodies', 'off', true);
-
 {_functions()}
     update {{schema}}.schema_version v set functions_fingerprint = '{fingerprint}'
     where v.version = {SCHEMA_VERSION};
-end $cuckmq$
-"""
+    end if;
+{_END}"""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support.queue import Queue
 from tests.support.session import ERROR, Outcome
 
-PLACES = {"ready": {}, "waiting": {"job_group": "a"}, "scheduled": {"delay_secs": 60.0}}
+PLACES: dict[str, dict[str, Any]] = {
+    "ready": {},
+    "waiting": {"job_group": "a"},
+    "scheduled": {"delay_secs": 60.0},
+}
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -146,7 +152,7 @@ def test_a_cancellation_waits_for_a_settlement(queue: Queue, outcome: str, end: 
 
 @pytest.mark.parametrize("outcome", SETTLED)
 def test_a_settlement_waits_for_a_cancellation_and_then_stands(queue: Queue, outcome: str) -> None:
-    """C12: the cancellation was a request, and came too late or is heard at the next try."""
+    """C12: an end stands; what would run again is cancelled, for that was asked."""
     queue.eye.deploy("PING", p_num_attempts=5)
     job_id = queue.eye.enqueue("PING")
     one, two = queue.session(), queue.session()
@@ -159,7 +165,7 @@ def test_a_settlement_waits_for_a_cancellation_and_then_stands(queue: Queue, out
     queue.wait_until_blocked(two, by=one)
     one.commit()
     settling.result(timeout=10)
-    assert queue.state(job_id) == (outcome if outcome in {"succeeded", "failed"} else "scheduled")
+    assert queue.state(job_id) == (outcome if outcome in {"succeeded", "failed"} else "cancelled")
 
 
 def test_a_cancellation_between_the_two_locks_of_a_settlement(queue: Queue) -> None:
@@ -233,3 +239,24 @@ def test_cancel_and_rescue_do_not_wait_for_each_other(queue: Queue) -> None:
     queue.wait_until_blocked(two, by=one)
     one.commit()
     assert cancelling.result(timeout=10) == "cancelled"
+
+
+@pytest.mark.parametrize("way", ["rescue", "recall", "retire"])
+@pytest.mark.parametrize("group", [None, "a"])
+def test_a_cancellation_is_not_forgotten_when_the_worker_is_lost(
+    queue: Queue, way: str, group: str | None
+) -> None:
+    """C12: who was told `requested` may rely on it that the job does not start again."""
+    queue.eye.deploy("PING")
+    job_id = queue.eye.enqueue("PING", job_group=group)
+    worker_id = queue.eye.register()
+    queue.eye.claim(worker_id)
+    assert queue.eye.cancel(job_id) == "requested"
+    if way == "rescue":
+        queue.silence(worker_id)
+        assert queue.eye.rescue() == {job_id: "cancelled"}
+    else:
+        give_back = queue.eye.recall if way == "recall" else queue.eye.retire
+        assert give_back(worker_id) == []
+    assert (queue.job(job_id, "state"), queue.job(job_id, "worker_id")) == ("cancelled", worker_id)
+    assert queue.counts() == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -122,7 +123,7 @@ def test_a_moment_in_the_past_means_now(queue: Queue) -> None:
         {"delay_secs": 1.0, "run_at": "2030-01-01"},
     ],
 )
-def test_a_time_that_makes_no_sense_is_refused(queue: Queue, options: dict[str, object]) -> None:
+def test_a_time_that_makes_no_sense_is_refused(queue: Queue, options: dict[str, Any]) -> None:
     queue.eye.deploy("PING")
     with pytest.raises(psycopg.Error) as caught:
         queue.eye.enqueue("PING", **options)
@@ -179,7 +180,8 @@ def test_producers_never_wait_for_each_other(queue: Queue) -> None:
         producer.enqueue("PING", job_group="a")
     held = queue.eye.rows(
         "select mode from pg_locks where pid = any(%s) and locktype in ('advisory', 'tuple')"
-        " or (pid = any(%s) and locktype = 'relation' and mode not in ('AccessShareLock', 'RowExclusiveLock'))",
+        " or (pid = any(%s) and locktype = 'relation'"
+        " and mode not in ('AccessShareLock', 'RowExclusiveLock'))",
         [first.pid, second.pid], [first.pid, second.pid],
     )  # fmt: skip
     assert held == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from cuckmq.schema import generate_migration_sql
 from tests.support.eventually import eventually_sync
@@ -24,7 +24,7 @@ class Queue:
         self._sessions: list[Session] = []
         self.eye = self.session()
 
-    def __enter__(self) -> Queue:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Self
 
 import psycopg
 
 from cuckmq.schema import render
-
-T = TypeVar("T")
 
 
 class Claimed(NamedTuple):
@@ -59,7 +57,7 @@ class Session:
         self.pid = self.connection.info.backend_pid
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="session")
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -162,7 +160,7 @@ class Session:
             " %s::text[], %s::float8[], %s::bigint[])",
             worker_id, *map(list, columns), list(groups),
         )  # fmt: skip
-        return dict(rows)  # type: ignore[arg-type]
+        return dict(rows)
 
     def succeed(self, worker_id: int, jobs: Sequence[Claimed]) -> dict[int, str]:
         """Settle these as succeeded, and release their groups."""
@@ -183,7 +181,7 @@ class Session:
     def rescue(self, job_group_unlock_secs: float = 10_800.0) -> dict[int, str]:
         """Call rescue(); gives what became of each job taken away."""
         rows = self.rows("select job_id, verdict from {schema}.rescue(%s)", job_group_unlock_secs)
-        return dict(rows)  # type: ignore[arg-type]
+        return dict(rows)
 
     def recall(self, worker_id: int, kept: Sequence[int] = ()) -> list[int]:
         job_ids: list[int] = self.value("select {schema}.recall(%s, %s::bigint[])", worker_id, list(kept))

@@ -16,6 +16,9 @@
 -- Suspects: a job that stalled before is claimed with nothing beside it, so that if it takes its
 -- worker down again, it takes no others with it.
 --
+-- Plans: made on small tables and kept, or on large ones without statistics, they must walk the index in
+-- its order. A bitmap scan looked cheaper to the planner, and sorted a million rows to give a hundred.
+--
 -- Locks, in this order and never waiting: due entries, ready entries, groups (advisory), leases, lines;
 -- last the worker's own row, which proves that rescue() has not taken the worker for dead and keeps it
 -- from doing so before this commits. Lost, or locked by rescue() at this moment: CQ002, and nothing was
@@ -36,6 +39,7 @@ create or replace function {schema}.claim(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set enable_bitmapscan = off
 as $$
 #variable_conflict use_column
 declare

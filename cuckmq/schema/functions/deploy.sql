@@ -2,7 +2,8 @@
 --
 -- A definition that repeats gets a schedule: due at once when it is new, and otherwise left in its
 -- rhythm unless the rhythm itself changed. One that no longer repeats loses its schedule.
--- Safe to repeat, and safe to run by many at once. Locks the definition's row to the end.
+-- Safe to repeat, and safe to run by many at once. Locks the definition's row,
+-- then its schedule's, to the end.
 create or replace function {schema}.deploy(
     p_name text,
     p_channel text default '_default',

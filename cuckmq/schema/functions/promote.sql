@@ -8,6 +8,7 @@ create or replace function {schema}.promote(p_lane_ids integer[], p_limit intege
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set enable_bitmapscan = off
 as $$
 declare
     v_earliest timestamptz;

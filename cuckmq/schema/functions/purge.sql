@@ -7,6 +7,7 @@ returns setof bigint
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set enable_bitmapscan = off
 as $$
 declare
     v_before timestamptz := clock_timestamp() - p_older_than_secs * interval '1 second';

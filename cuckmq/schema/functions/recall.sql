@@ -5,12 +5,14 @@
 -- do groups it holds a lease of without a job in hand. Called with no jobs by a worker that stops.
 -- It waits for a claim of the worker that is about to commit, and makes one that has not come so far
 -- fail (exchange() looks at num_recalls), so nothing is claimed unheard after this.
+-- A job of which a cancellation was asked is cancelled and not put back.
 -- Returns the jobs put back. Locks the worker's row, then as settle() does.
 create or replace function {schema}.recall(p_worker_id bigint, p_kept_job_ids bigint[]) returns bigint[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    v_taken record;
     v_job_ids bigint[];
     v_suspects bigint[];
 begin
@@ -20,10 +22,21 @@ begin
     with unknown as (
         delete from {schema}.running r
         where r.worker_id = p_worker_id and not r.job_id = any(p_kept_job_ids)
-        returning r.job_id
+        returning r.*
     )
-    select coalesce(array_agg(u.job_id), '{}') into v_job_ids from unknown u;
+    select coalesce(array_agg(u.job_id) filter (where not u.is_cancel_requested), '{}') as job_ids,
+        array_agg(u.job_id) filter (where u.is_cancel_requested) as cancelled,
+        array_agg(u.attempt) filter (where u.is_cancel_requested) as attempts,
+        array_agg(u.claimed_at) filter (where u.is_cancel_requested) as claimed_ats
+    into v_taken from unknown u;
+    v_job_ids := v_taken.job_ids;
     perform {schema}.put_back(v_job_ids);
+    if v_taken.cancelled is not null then
+        perform {schema}.finalize(
+            v_taken.cancelled, array_fill('cancelled'::text, array[cardinality(v_taken.cancelled)]), '{}', '{}',
+            v_taken.attempts, v_taken.claimed_ats,
+            array_fill(p_worker_id, array[cardinality(v_taken.cancelled)]));
+    end if;
     v_suspects := array(
         select {schema}.group_hash(j.job_group) from {schema}.job j
         where j.id = any(v_job_ids) and j.job_group is not null

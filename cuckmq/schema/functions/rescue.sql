@@ -8,7 +8,7 @@
 -- worker lives: the user's ceiling for jobs that never come back.
 --
 -- A job taken away has stalled. It goes back to where it stood, or fails as `stalled` when it has
--- survived as many lost workers as it may.
+-- survived as many lost workers as it may; if a cancellation was asked of it, it is cancelled.
 --
 -- It waits for nobody, so that no hung transaction anywhere can hold up the rescue of all others. What
 -- someone has in hand at this moment (an attempt inside an open transaction, a job being cancelled, a
@@ -75,7 +75,8 @@ begin
         delete from {schema}.running r where r.job_id = any(v_job_ids) returning r.*
     )
     select array_agg(t.job_id) as job_ids, array_agg(t.attempt) as attempts,
-        array_agg(t.worker_id) as worker_ids, array_agg(t.claimed_at) as claimed_ats
+        array_agg(t.worker_id) as worker_ids, array_agg(t.claimed_at) as claimed_ats,
+        coalesce(array_agg(t.job_id) filter (where t.is_cancel_requested), '{}') as cancelled
     into v_taken from taken t;
 
     with stalled as (
@@ -88,13 +89,17 @@ begin
     into v_lost, v_suspects from stalled s;
 
     perform {schema}.put_back(array(
-        select u.g from unnest(v_taken.job_ids) u(g) except select u.g from unnest(v_lost) u(g)));
+        select u.g from unnest(v_taken.job_ids) u(g)
+        except select u.g from unnest(v_lost || v_taken.cancelled) u(g)));
     perform {schema}.finalize(
-        array_agg(u.job_id), array_agg('failed'::text), array_agg('stalled'::text), array_agg(null::text),
+        array_agg(u.job_id),
+        array_agg(case when u.job_id = any(v_taken.cancelled) then 'cancelled' else 'failed' end),
+        array_agg(case when u.job_id = any(v_taken.cancelled) then null else 'stalled' end),
+        array_agg(null::text),
         array_agg(u.attempt), array_agg(u.claimed_at), array_agg(u.worker_id))
     from unnest(v_taken.job_ids, v_taken.attempts, v_taken.claimed_ats, v_taken.worker_ids)
         u(job_id, attempt, claimed_at, worker_id)
-    where u.job_id = any(v_lost) having count(*) > 0;
+    where u.job_id = any(v_lost || v_taken.cancelled) having count(*) > 0;
 
     perform {schema}.release_groups(null, array(
         select l.group_hash from {schema}.group_lease l
@@ -112,7 +117,7 @@ begin
         where j.id = any(v_job_ids));
 
     return query
-    select u.job_id, case when f.id is null then 'queued' else 'failed' end, u.worker_id, d.name
+    select u.job_id, coalesce(f.state, 'queued'), u.worker_id, d.name
     from unnest(v_taken.job_ids, v_taken.worker_ids) u(job_id, worker_id)
     left join {schema}.job j on j.id = u.job_id
     left join {schema}.finalized_job f on f.id = u.job_id

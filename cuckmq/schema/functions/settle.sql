@@ -12,6 +12,8 @@
 --   cancelled   an error record or null
 --   snoozed     runs again after its delay; no try is counted
 --
+-- What would run again, and of which a cancellation was asked, is cancelled instead.
+--
 -- Returns a verdict for each outcome but a plain success: what became of the job (`failed`,
 -- `cancelled`, `scheduled`, `lost`); and `emptied` for a group with nobody left in line.
 -- Locks: the running rows, then the job rows, then groups as release_groups() says.
@@ -42,7 +44,9 @@ begin
         ), mine as (
             delete from {schema}.running r using given g
             where r.job_id = g.job_id and r.attempt = g.attempt and r.worker_id = p_worker_id
-            returning g.*, r.claimed_at
+            returning g.job_id, g.attempt, g.reason, g.detail, g.delay_secs, r.claimed_at,
+                case when r.is_cancel_requested and g.outcome in ('error', 'snoozed') then 'cancelled'
+                    else g.outcome end as outcome
         ), ended as (
             delete from {schema}.job j using mine m
             where j.id = m.job_id and (

@@ -1,0 +1,101 @@
+"""check_invariants(): each kind of wrong, planted by hand, is told; and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.queue import Queue
+
+HOME = "insert into {schema}.ready (lane_id, definition_id, run_at, job_id)"
+AS_IS = "select lane_id, definition_id, run_at, id from {schema}.job where job_group is null"
+LATER = "insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id)"
+RUN = "insert into {schema}.running (job_id, worker_id, attempt, group_hash)"
+FILE = """
+    insert into {schema}.finalized_job (id, definition_id, lane_id, num_attempts, num_stalls, error_count,
+        stall_count, attempt, run_at, created_at, state, payload)
+    select id, definition_id, lane_id, 1, 1, 0, 0, 1, run_at, created_at, 'succeeded', payload
+    from {schema}.job where id = 1
+"""
+BY = "(select max(id) from {schema}.worker)"
+
+#: What is done to a queue with a ready job, a grouped job in line, and a worker; and what is told.
+PLANTED = {
+    "a live job has no place": ["delete from {schema}.ready where job_id is not null"],
+    "a live job has two places": [f"{HOME} {AS_IS}"],
+    "an entry in ready has no job": ["delete from {schema}.job where job_group is null"],
+    "an entry in waiting has no job": ["delete from {schema}.job where job_group is not null"],
+    "an entry in scheduled has no job": [f"{LATER} values (1, 1, now(), 999)"],
+    "an entry in running has no job": [
+        f"insert into {{schema}}.running (job_id, worker_id, attempt) values (999, {BY}, 1)"
+    ],
+    "an entry in ready does not fit its job": ["update {schema}.job set run_at = now() - interval '1 day'"],
+    "an entry in waiting does not fit its job": ["update {schema}.job set job_group = 'b' where id = 2"],
+    "an entry in scheduled does not fit its job": [
+        "delete from {schema}.ready where job_id is not null",
+        f"{LATER} select lane_id, definition_id, run_at + '1 s', id from {{schema}}.job where id = 1",
+    ],
+    "a job is both live and finalized": [FILE],
+    "a running job has no worker": [
+        "delete from {schema}.ready where job_id is not null",
+        "insert into {schema}.running (job_id, worker_id, attempt) values (1, 999, 1)",
+    ],
+    "a leased group has no worker": [
+        "insert into {schema}.group_lease (group_hash, worker_id) values (1, 999)"
+    ],
+    "a grouped job runs without its worker holding the lease": [
+        f"{RUN} select job_id, {BY}, 1, group_hash from {{schema}}.waiting",
+        "delete from {schema}.waiting",
+        "delete from {schema}.ready where group_hash is not null",
+    ],
+    "a line has neither a turn nor a lease": ["delete from {schema}.ready where group_hash is not null"],
+}
+
+
+@pytest.fixture
+def queue(dsn: str, schema: str) -> Iterator[Queue]:
+    """A queue with a ready job (1), a grouped one in line (2) and a worker. In no order at the end."""
+    with Queue(dsn, schema) as queue:
+        queue.migrate()
+        queue.eye.deploy("PING")
+        queue.eye.enqueue("PING")
+        queue.eye.enqueue("PING", job_group="a")
+        queue.eye.register()
+        assert queue.eye.problems() == []
+        yield queue
+
+
+@pytest.mark.parametrize("problem", PLANTED)
+def test_what_is_wrong_is_told(queue: Queue, problem: str) -> None:
+    for statement in PLANTED[problem]:
+        queue.eye.rows(statement)
+    assert problem in {told for told, _, _ in queue.eye.problems()}
+
+
+def test_every_kind_of_problem_is_planted(queue: Queue) -> None:
+    """A check that is added to the function is to be proven here."""
+    source = queue.eye.value("select prosrc from pg_proc where oid = '{schema}.check_invariants'::regproc")
+    for kind in ("ready", "waiting", "scheduled", "running"):
+        assert f"an entry in {kind} has no job" in PLANTED
+    whole = [problem for problem in PLANTED if not problem.startswith("an entry in")]
+    assert all(f"'{problem}'" in source for problem in whole)
+    assert source.count("union all\n    select '") + 1 == len(whole) + 2
+
+
+def test_it_locks_nothing_and_waits_for_nobody(queue: Queue) -> None:
+    holder = queue.session()
+    holder.begin()
+    holder.claim(holder.register())
+    queue.eye.rows("set lock_timeout = '1ms'")
+    assert queue.eye.problems() == []
+
+
+def test_a_turn_in_another_lane_is_no_turn(queue: Queue) -> None:
+    """Each lane that a group stands in needs a turn of its own."""
+    queue.eye.enqueue("PING", job_group="a", priority=5)
+    queue.eye.rows(
+        "delete from {schema}.ready"
+        " where group_hash is not null and lane_id = (select max(id) from {schema}.lane)"
+    )
+    assert queue.eye.problems() == [("a line has neither a turn nor a lease", None, queue.group_hash("a"))]
