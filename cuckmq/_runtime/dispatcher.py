@@ -39,7 +39,6 @@ from cuckmq.protocol.exchange import Demand, Row, exchange
 
 _logger = logging.getLogger("cuckmq.worker")
 
-LINGER_SECS: Final = 0.005
 MAX_PAUSE_SECS: Final = 5.0
 
 
@@ -214,8 +213,6 @@ class Dispatcher:
                 return False
             await self._wait(None if self._limit() == 0 else self._lookout.next_at)
             return True
-        if limit == 0 and self._is_worth_lingering():
-            await self._wait(time.monotonic() + LINGER_SECS)
         await self._exchange(limit)
         return True
 
@@ -227,10 +224,6 @@ class Dispatcher:
         limit = min(target - in_hand, MAX_LIMIT)
         is_starving = self._desk.num_idle_lanes > 0 and not self._desk.has_slices
         return limit if limit > 0 and (is_starving or limit * 4 >= target) else 0
-
-    def _is_worth_lingering(self) -> bool:
-        """Whether lanes are at work on short jobs, so that more outcomes will come together at once."""
-        return self._desk.has_slices and not self._is_closing
 
     async def _wait(self, until: float | None) -> None:
         timeout_secs = None if until is None or until == float("inf") else max(0.0, until - time.monotonic())

@@ -37,6 +37,7 @@ class Lookout:
         self._sweep_secs = SWEEP_SECS
         self._swept_at = float("-inf")
         self._is_sweep_due = True
+        self._overdue_secs = MIN_PAUSE_SECS
         self._marks: dict[int, datetime] = {}
         self.next_at = float("-inf")
 
@@ -44,10 +45,6 @@ class Lookout:
         """There may be something: look at once, and again soon."""
         self.next_at = now
         self._pause_secs = MIN_PAUSE_SECS
-
-    def due(self, at: float) -> None:
-        """There will be something at that moment: look no later."""
-        self.next_at = min(self.next_at, at)
 
     def marks(self, now: float) -> dict[int, datetime]:
         """Tell where to look from, for a look that begins now: empty for the beginning."""
@@ -94,6 +91,25 @@ class Lookout:
             self.next_at = now
         else:
             self._is_sweep_due = True
-            pause_secs = self._pause_secs * random.uniform(0.67, 1.0)  # noqa: S311 - jitter
-            self.next_at = now + (pause_secs if due_secs is None else min(pause_secs, max(due_secs, 0.0)))
-            self._pause_secs = min(2 * self._pause_secs, self._poll_secs)
+            self.next_at = now + min(self._idle_secs(), self._secs_until_due(due_secs))
+
+    def _idle_secs(self) -> float:
+        """The pause after a look that brought too little: twice as long each time."""
+        pause_secs = self._pause_secs * random.uniform(0.67, 1.0)  # noqa: S311 - jitter
+        self._pause_secs = min(2 * self._pause_secs, self._poll_secs)
+        return pause_secs
+
+    def _secs_until_due(self, due_secs: float | None) -> float:
+        """The pause until the next scheduled job.
+
+        One that is due and was not brought is held by somebody at this moment. Looking without a pause
+        until it is let go would keep the server busy for nothing.
+        """
+        if due_secs is None:
+            return float("inf")
+        if due_secs > 0:
+            self._overdue_secs = MIN_PAUSE_SECS
+            return due_secs
+        overdue_secs = self._overdue_secs
+        self._overdue_secs = min(2 * overdue_secs, self._poll_secs)
+        return overdue_secs

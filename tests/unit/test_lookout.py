@@ -89,17 +89,19 @@ def test_it_sleeps_no_longer_than_until_the_next_job_comes_due() -> None:
         now = lookout.next_at
     look(lookout, now, due_secs=0.25)
     assert lookout.next_at == now + 0.25
-    look(lookout, now, due_secs=-3.0)
-    assert lookout.next_at == now
 
 
-def test_told_of_a_due_moment_it_comes_earlier_but_never_later() -> None:
-    lookout = Lookout(1.5)
-    lookout.hint(5.0)
-    lookout.due(9.0)
-    assert lookout.next_at == 5.0
-    lookout.due(4.0)
-    assert lookout.next_at == 4.0
+def test_what_is_due_and_held_by_somebody_is_looked_for_less_and_less() -> None:
+    lookout, now, pauses = Lookout(1.5), 0.0, []
+    for _ in range(40):
+        look(lookout, now)
+        now = lookout.next_at
+    for _ in range(12):
+        look(lookout, now, due_secs=-3.0)
+        pauses.append(round(lookout.next_at - now, 6))
+        now = lookout.next_at
+    assert pauses[:4] == [MIN_PAUSE_SECS * factor for factor in (1, 2, 4, 8)]
+    assert 1.0 <= pauses[-1] <= 1.5
 
 
 def test_in_full_flow_it_sweeps_ten_times_a_second() -> None:

@@ -10,7 +10,7 @@ from tests.support.eventually import eventually
 
 
 async def test_the_life_of_jobs_as_events(context: Context):
-    """I1, I3-I8, I18: in order, after commit, with worker id and duration."""
+    """I1, I3, I4, I5, I6, I7, I8, I18: in order, after commit, with worker id and duration."""
     told: list[Event] = []
     states: dict[int, JobState] = {}
 
