@@ -1,7 +1,8 @@
 """What JSON in Postgres does not keep, and pydantic does not say.
 
-Postgres refuses an escaped NUL. Pydantic writes a NaN as null, or as a word that is no JSON, and a secret
-as ten asterisks; all of them can be read back as something else than what was put in.
+Postgres refuses an escaped NUL. Pydantic writes a NaN as null, or as a word that is no JSON, a secret as ten
+asterisks, and a lone surrogate in a key as replacement characters; all of them can be read back as
+something else than what was put in.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from pydantic import SecretBytes, SecretStr
 
-_SIGNS: Final = ("null", "NaN", "Infinity", "**********")
+_SIGNS: Final = ("null", "NaN", "Infinity", "**********", "\ufffd")
 
 
 def looks_lossy(text: str) -> bool:
@@ -29,14 +30,17 @@ def holds_constant(text: str) -> bool:
 
 
 def is_lost(value: Any, again: Any) -> bool:
-    """Whether a part of a value came back as something else: a NaN as None, a secret as its mask."""
+    """Whether a part of a value came back as something else: a NaN, a secret, a key that is no text."""
     match value:
         case float():
             return not math.isfinite(value) and not isinstance(again, float)
         case SecretStr() | SecretBytes():
             return bool(value != again)
         case Mapping():
-            return any(is_lost(value[key], again.get(key)) for key in value)
+            return any(
+                (isinstance(key, str) and key not in again) or is_lost(value[key], again.get(key))
+                for key in value
+            )
         case list() | tuple():
             return any(map(is_lost, value, again))
         case _:

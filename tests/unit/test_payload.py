@@ -154,6 +154,18 @@ def test_lone_surrogates_are_refused(annotation: Any, text: str) -> None:
         codec.encode(value)
 
 
+class Table(BaseModel):
+    table: dict[str, float]
+
+
+def test_a_lone_surrogate_in_a_key_is_refused_and_a_replacement_character_kept() -> None:
+    codec: Codec[Table] = Codec(Table, "the payload")
+    with pytest.raises(CodecError, match="a key that is no text"):
+        codec.encode(Table(table={"\ud800": 1.0}))
+    kept = Table(table={"\ufffd": 1.0})
+    assert codec.decode(codec.encode(kept)) == kept
+
+
 class Constants(BaseModel):
     model_config = ConfigDict(ser_json_inf_nan="constants")
     x: float
