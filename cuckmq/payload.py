@@ -75,7 +75,8 @@ class Codec(Generic[T]):
             raise CodecError(f"{self._what} holds a NUL character, which Postgres cannot keep")
         if looks_lossy(text) and self._is_lossy(text, checked, again):
             raise CodecError(
-                f"{self._what} holds a NaN, an infinity, a masked secret or a key that is no text: JSON cannot keep them"
+                f"{self._what} holds a NaN, an infinity, a masked secret or a key that is no text: "
+                "JSON cannot keep them"
             )
         return text
 
