@@ -13,7 +13,7 @@ from typing import Final, ParamSpec
 import psycopg
 
 from cuckmq._runtime.daemon import Daemon
-from cuckmq._runtime.desk import Desk
+from cuckmq._runtime.desk import Desk, Running
 from cuckmq._runtime.dispatcher import Dispatcher
 from cuckmq._runtime.duty import DutyLoop
 from cuckmq._runtime.executor import Executor
@@ -251,7 +251,7 @@ class Worker(Daemon):
         elif self._dispatcher.serves(number) or word == "connected":
             self._dispatcher.hint()
 
-    def _on_pulse(self, worker_id: int, pulse: Pulse, asked: dict[int, int]) -> None:
+    def _on_pulse(self, worker_id: int, pulse: Pulse, asked: dict[int, Running]) -> None:
         if worker_id != self._dispatcher.worker_id:
             return
         if not pulse.is_alive:
@@ -264,7 +264,8 @@ class Worker(Daemon):
         ):
             for job_id in job_ids:
                 running = self._desk.running.get(job_id)
-                if running is not None and running.attempt.number == asked[job_id]:
+                # Not by its number: a job that was snoozed meanwhile runs again under the same one.
+                if running is not None and running is asked[job_id]:
                     self._desk.stop(running, ending)
 
     def _on_silence(self, worker_id: int) -> None:

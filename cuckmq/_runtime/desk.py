@@ -88,8 +88,6 @@ class Desk:
     def lay_down(self, rows: list[Row]) -> None:
         """Lay claimed jobs down, those of one group together, and wake as many lanes as can take some."""
         by_group: dict[int, list[Row]] = {}
-        if rows:
-            self.is_clear.clear()
         for row in rows:
             self.in_hand[row.job_id] = row.attempt
             self.has_suspect = self.has_suspect or row.is_suspect
@@ -104,6 +102,10 @@ class Desk:
             sleeper = self._sleepers.popleft()
             if not sleeper.done():
                 sleeper.set_result(None)
+        if self.in_hand:
+            self.is_clear.clear()
+        else:
+            self.is_clear.set()
 
     async def take_slice(self) -> list[Row]:
         """Take the next slice, waiting for one."""
@@ -151,12 +153,15 @@ class Desk:
         self._groups = groups | self._groups
 
     def settled(self, ended: list[Ended]) -> None:
-        """Forget attempts that the queue has heard of."""
+        """Forget attempts that the queue has heard of.
+
+        Call it before lay_down() takes in what came with the same answer: a job that was snoozed may be
+        among that, under the same number. And lay_down() then tells whether anything is in hand, so
+        that nobody is told so between the two.
+        """
         for each in ended:
             if self.in_hand.get(each.attempt.job_id) == each.attempt.number:
                 del self.in_hand[each.attempt.job_id]
-        if not self.in_hand:
-            self.is_clear.set()
 
     def abandon(self, ending: str) -> None:
         """Let go of everything: what has not started is dropped, what runs is told to stop."""
@@ -176,6 +181,6 @@ class Desk:
             if running.task is not None:
                 running.task.cancel()
 
-    def snapshot(self) -> dict[int, int]:
+    def snapshot(self) -> dict[int, Running]:
         """The attempts that run at this moment, by job. For the heart's thread."""
-        return {job_id: running.attempt.number for job_id, running in list(self.running.items())}
+        return dict(list(self.running.items()))

@@ -245,8 +245,8 @@ class Dispatcher:
             raise
         self._appetite.learn(len(ended), sum(each.duration_secs for each in ended))
         claimed = [row for row in rows if row.verdict is None]
-        self._desk.lay_down(claimed)
         self._desk.settled(ended)
+        self._desk.lay_down(claimed)
         self._look_ahead(rows, claimed, demand, began_at)
         self._reporter.report(ended, groups, rows, claimed, self.worker_id)
 

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 import psycopg
 
+from cuckmq._runtime.desk import Running
 from cuckmq.database.connect import connect_sync, is_direct
 from cuckmq.database.database import Database
 from cuckmq.database.run import run_sync
@@ -52,8 +53,8 @@ class Heart:
         *,
         beat_secs: float,
         lease_secs: float,
-        snapshot: Callable[[], dict[int, int]],
-        on_pulse: Callable[[int, Pulse, dict[int, int]], None],
+        snapshot: Callable[[], dict[int, Running]],
+        on_pulse: Callable[[int, Pulse, dict[int, Running]], None],
         on_silence: Callable[[int], None],
     ) -> None:
         self._database = database
@@ -124,7 +125,7 @@ class Heart:
 
     def _beat(self, connection: psycopg.Connection[Any], worker_id: int, began_at: float) -> None:
         asked = self._snapshot()
-        statement = heartbeat(worker_id, list(asked), list(asked.values()))
+        statement = heartbeat(worker_id, list(asked), [each.attempt.number for each in asked.values()])
         (pulse,) = run_sync(connection, statement, self._database.schema)
         if worker_id != self._worker_id:
             return

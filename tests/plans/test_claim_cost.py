@@ -115,8 +115,8 @@ def test_a_busy_group_is_in_nobodys_way(queue: Queue, slice_: int) -> None:
         for is_first in (True, *[False] * 6):
             rows, pages = claim_buffers(session, holder, slice=slice_)
             assert rows == slice_
-            # A session's first call reads the catalogs as well.
-            assert is_first or pages < 400 + 40 * slice_
+            # Two thousand would be the whole line. A session's first call reads the catalogs as well.
+            assert is_first or pages < 1000 + 20 * slice_
             session.enqueue_many("PING", ["1"] * 100, [None, "b"] * 50)
             rows, pages = claim_buffers(session, other)
             assert rows == 51
