@@ -66,7 +66,11 @@ class Executor:
 
     def _describe(self, definition: Definition, attempt: Attempt, payload: Any) -> None:
         if _logger.isEnabledFor(logging.DEBUG):
-            described = "" if definition.describe is None else f": {definition.describe(payload)}"
+            try:
+                described = "" if definition.describe is None else f": {definition.describe(payload)}"
+            except Exception:
+                _logger.exception("the payload of job %s cannot be described", attempt.job_id)
+                described = ""
             _logger.debug(
                 "job %s (%s) attempt %s starts%s", attempt.job_id, attempt.name, attempt.number, described
             )
@@ -112,6 +116,7 @@ class Executor:
 
     async def _conclude(self, definition: Definition, attempt: Attempt, value: Any) -> Outcome | None:
         if attempt.ending is not None:
+            await self._undo(attempt, AttemptLost(f"job {attempt.job_id} was told to stop: {attempt.ending}"))
             return self._conclude_stopped(attempt)
         if isinstance(value, (Snooze, Cancel, Fail)):
             return await self._conclude_error(definition, attempt, value)

@@ -18,6 +18,9 @@ async def test_debug_lines_say_of_payloads_what_they_are_told_to(
     @context.job(name="silent")
     async def silent(payload: str) -> None: ...
 
+    @context.job(name="undescribable", describe=lambda payload: payload[99])
+    async def undescribable(payload: str) -> None: ...
+
     @context.job(name="described", describe=lambda payload: f"{payload[0]}***")
     async def described(payload: str) -> None: ...
 
@@ -29,6 +32,8 @@ async def test_debug_lines_say_of_payloads_what_they_are_told_to(
         caplog.set_level(logging.DEBUG, logger="cuckmq")
         await (await silent.enqueue("S3CR3T")).result(timeout_secs=10)
         await (await described.enqueue("S3CR3T")).result(timeout_secs=10)
+        await (await undescribable.enqueue("S3CR3T")).result(timeout_secs=10)
+    assert "cannot be described" in caplog.text
     assert "(silent) attempt 1 starts" in caplog.text
     assert "(described) attempt 1 starts: S***" in caplog.text
     assert "S3CR3T" not in caplog.text

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 import pytest
 
 from cuckmq import Attempt, Context, JobState, Snooze, Worker
@@ -82,6 +85,28 @@ async def test_the_owner_of_a_lost_job_cannot_write(context: Context, effects):
     async with Worker(context):
         handle = await tx.enqueue("before")
         await _until_ended(context, handle.id)
+    assert await effects() == []
+
+
+async def test_a_job_told_to_stop_that_returns_all_the_same_has_no_effects(context: Context, effects):
+    """M3, E34: a work function that swallows its cancellation commits nothing; its job goes back at once."""
+    started = asyncio.Event()
+
+    @context.job(name="tx")
+    async def tx(payload: int, attempt: Attempt) -> str:
+        async with attempt.transaction() as connection:
+            await connection.execute(f'insert into "{context.schema}".effect values (1, 1)')
+        started.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return "done"
+
+    await context.deploy()
+    handle = await tx.enqueue(1)
+    async with Worker(context, shutdown_secs=0):
+        await started.wait()
+    job = await handle.get()
+    assert (job.state, job.error_count, job.stall_count) == (JobState.QUEUED, 0, 0)
     assert await effects() == []
 
 
