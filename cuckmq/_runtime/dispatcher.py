@@ -15,13 +15,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import random
-import socket
 import time
-from collections.abc import Callable
-from importlib.metadata import version
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 
@@ -29,10 +25,8 @@ from cuckmq._runtime.appetite import MAX_LIMIT, Appetite
 from cuckmq._runtime.desk import Desk
 from cuckmq._runtime.lookout import Lookout
 from cuckmq._runtime.reporter import Reporter
+from cuckmq._runtime.session import Session
 from cuckmq.context import Context
-from cuckmq.database.connect import connect
-from cuckmq.database.migrate import check_schema
-from cuckmq.database.run import run
 from cuckmq.errors import CuckmqError, WorkerLost
 from cuckmq.protocol import workers
 from cuckmq.protocol.exchange import Demand, Row, exchange
@@ -43,54 +37,47 @@ MAX_PAUSE_SECS: Final = 5.0
 
 
 class Dispatcher:
-    """Registers the worker, and exchanges until it is told to close and nothing is left to give.
+    """Keeps the session open, and exchanges until it is told to close and nothing is left to give.
 
     Args:
         context: whose queue.
+        session: with the queue.
         desk: what is in hand.
         name: of the worker.
-        channels: which to serve; None for all.
         concurrency: how many lanes there are.
         poll_secs: how often to look when nothing is going on.
-        lease_secs: how long the queue waits for a beat.
-        on_registered: told of each new worker id.
+
+    Attributes:
+        claimed_at: when jobs were last asked for with success, by the monotonic clock; None before.
     """
 
     def __init__(
         self,
         context: Context,
+        session: Session,
         desk: Desk,
         *,
         name: str,
-        channels: list[str] | None,
         concurrency: int,
         poll_secs: float,
-        lease_secs: float,
-        on_registered: Callable[[int], None],
     ) -> None:
         self._context = context
+        self._session = session
         self._desk = desk
         self._name = name
-        self._channels = channels
-        self._concurrency = concurrency
-        self._lease_secs = lease_secs
-        self._on_registered = on_registered
         self._appetite = Appetite(concurrency)
         self._lookout = Lookout(poll_secs)
         self._reporter = Reporter(context)
-        self._connection: psycopg.AsyncConnection[Any] | None = None
-        self.channel_ids: list[int] | None = None
         self._looked = asyncio.Event()
         self._is_unsure = False
         self._is_claiming = True
         self._is_closing = False
-        self.worker_id = 0
         self.claimed_at: float | None = None
 
-    async def open(self) -> None:
-        """Connect and register, for the first time. Raises whatever stands in the way."""
-        await self._connect()
-        await self._register()
+    @property
+    def worker_id(self) -> int:
+        """Of this incarnation; 0 while there is none."""
+        return self._session.worker_id
 
     def hint(self) -> None:
         """There may be something to claim."""
@@ -99,12 +86,13 @@ class Dispatcher:
 
     def serves(self, channel_id: int) -> bool:
         """Whether this worker takes jobs from the channel."""
-        return self.channel_ids is None or channel_id in self.channel_ids
+        channel_ids = self._session.channel_ids
+        return channel_ids is None or channel_id in channel_ids
 
     def lose(self) -> None:
         """The queue has taken this worker for dead, or may have: let everything go and register anew."""
         self._desk.abandon("lost")
-        self.worker_id = 0
+        self._session.worker_id = 0
         self._desk.changed.set()
 
     def stop_claiming(self) -> None:
@@ -125,31 +113,13 @@ class Dispatcher:
         self._is_closing = True
         self._desk.changed.set()
 
-    async def retire(self) -> None:
-        """Put back what is still in hand, and take leave of the queue, if it knows this worker."""
-        if not self.worker_id:
-            return
-        if self._connection is None or self._connection.broken:
-            await self._connect()
-        if self._connection is not None:
-            await run(self._connection, workers.retire_worker(self.worker_id), self._context.schema)
-
-    async def disconnect(self) -> None:
-        """Close the connection."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(psycopg.Error):
-                await connection.close()
-
     async def run(self) -> None:
         """Exchange, whatever happens in between, until closed."""
         pause_secs = 0.05
         while True:
             try:
-                if self._connection is None:
-                    await self._connect()
-                if not self.worker_id:
-                    await self._register()
+                if await self._session.open():
+                    self._is_unsure = False
                 if self._is_unsure:
                     await self._recall()
                 if not await self._turn():
@@ -167,38 +137,12 @@ class Dispatcher:
                     self.worker_id, self._name, error, exc_info=not known,
                 )  # fmt: skip
                 self._is_unsure = True
-                await self.disconnect()
+                await self._session.disconnect()
                 await asyncio.sleep(pause_secs * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
                 pause_secs = min(2 * pause_secs, MAX_PAUSE_SECS)
 
-    async def _connect(self) -> None:
-        dsn = await asyncio.to_thread(lambda: self._context.database.dsn)
-        connection = await connect(dsn)
-        try:
-            await check_schema(connection, self._context.schema)
-        except BaseException:
-            await connection.close()
-            raise
-        self._connection = connection
-
-    async def _register(self) -> None:
-        (registration,) = await self._run(
-            workers.register_worker(
-                name=self._name,
-                host=socket.gethostname(),
-                pid=os.getpid(),
-                version=version("cuckmq"),
-                concurrency=self._concurrency,
-                channels=self._channels,
-                lease_secs=self._lease_secs,
-            )
-        )
-        self.worker_id, self.channel_ids = registration
-        self._is_unsure = False
-        self._on_registered(self.worker_id)
-
     async def _recall(self) -> None:
-        (put_back,) = await self._run(workers.recall(self.worker_id, list(self._desk.in_hand)))
+        (put_back,) = await self._session.run(workers.recall(self.worker_id, list(self._desk.in_hand)))
         if put_back:
             _logger.info("worker %s put back %s jobs it had not heard of", self.worker_id, len(put_back))
         self._is_unsure = False
@@ -236,10 +180,10 @@ class Dispatcher:
         if groups:
             limit = limit or self._limit()
         began_at = time.monotonic()
-        demand = Demand(self.channel_ids, list(self._context.known), limit, self._appetite.slice)
+        demand = Demand(self._session.channel_ids, list(self._context.known), limit, self._appetite.slice)
         demand.marks = self._lookout.marks(began_at)
         try:
-            rows = await self._run(exchange(self.worker_id, outcomes, list(groups), demand))
+            rows = await self._session.run(exchange(self.worker_id, outcomes, list(groups), demand))
         except BaseException:
             self._desk.give_back(ended, groups)
             raise
@@ -266,8 +210,3 @@ class Dispatcher:
             )
         if any(row.verdict == "scheduled" for row in rows):
             self._lookout.hint(now)
-
-    async def _run(self, statement: Any) -> list[Any]:
-        if self._connection is None:
-            raise psycopg.OperationalError("not connected")
-        return await run(self._connection, statement, self._context.schema)

@@ -1,0 +1,75 @@
+"""A worker's lanes: as many tasks as it runs jobs at once, each taking slices and running them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from cuckmq._runtime.desk import Desk
+from cuckmq._runtime.executor import Executor
+from cuckmq.context import Context
+from cuckmq.protocol.exchange import Row
+
+_logger = logging.getLogger("cuckmq.worker")
+
+
+class Lanes:
+    """Run what lies on the desk, until they are told to let go.
+
+    Args:
+        context: whose definitions to run.
+        desk: where slices lie.
+        executor: runs one job.
+    """
+
+    def __init__(self, context: Context, desk: Desk, executor: Executor) -> None:
+        self._context = context
+        self._desk = desk
+        self._executor = executor
+        self._is_letting_go = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, num_lanes: int) -> None:
+        """Open so many lanes."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(self._run(), name=f"cuckmq-lane-{number}") for number in range(num_lanes)
+        ]
+
+    async def let_go(self, patience_secs: float) -> None:
+        """Stop what still runs: it goes back to the queue. What does not stop in time is left behind."""
+        self._is_letting_go = True
+        for running in list(self._desk.running.values()):
+            self._desk.stop(running, "stopping")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._desk.is_still.wait(), patience_secs)
+        for running in list(self._desk.running.values()):
+            _logger.warning("job %s does not stop when told; it is left behind", running.attempt.job_id)
+
+    async def stop(self, patience_secs: float) -> None:
+        """Close all lanes."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=patience_secs)
+        self._tasks = []
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                rows = await self._desk.take_slice()
+                for row in rows:
+                    if self._is_still_ours(row):
+                        await self._executor.run(row, self._context.known[row.definition_id])
+                self._desk.finish_slice(rows)
+            except asyncio.CancelledError:
+                # An attempt was told to stop when it had just ended: that was not meant for the lane.
+                task = asyncio.current_task()
+                if self._is_letting_go or task is None:
+                    raise
+                while task.cancelling():
+                    task.uncancel()
+
+    def _is_still_ours(self, row: Row) -> bool:
+        return not self._is_letting_go and self._desk.in_hand.get(row.job_id) == row.attempt

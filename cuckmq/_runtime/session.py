@@ -1,0 +1,119 @@
+"""A worker's session with the queue: its connection, and its name in the book of workers.
+
+A connection that breaks is made anew under the same worker id; a worker that was taken for dead is
+registered anew under another. Who it is and where it looks is therefore kept here, and not in the
+database alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any, TypeVar
+
+import psycopg
+
+from cuckmq.context import Context
+from cuckmq.database.connect import connect
+from cuckmq.database.migrate import check_schema
+from cuckmq.database.run import run
+from cuckmq.protocol import workers
+from cuckmq.protocol.statement import Statement
+
+RowT = TypeVar("RowT")
+
+
+class Session:
+    """Connects, registers, and runs what the dispatcher has to say.
+
+    Args:
+        context: whose queue.
+        name: of the worker.
+        channels: which to serve; None for all.
+        concurrency: how many lanes there are.
+        lease_secs: how long the queue waits for a beat.
+        on_registered: told of each new worker id.
+
+    Attributes:
+        worker_id: of this incarnation; 0 while there is none.
+        channel_ids: the channels served; None for all.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        name: str,
+        channels: list[str] | None,
+        concurrency: int,
+        lease_secs: float,
+        on_registered: Callable[[int], None],
+    ) -> None:
+        self._context = context
+        self._name = name
+        self._channels = channels
+        self._concurrency = concurrency
+        self._lease_secs = lease_secs
+        self._on_registered = on_registered
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self.worker_id = 0
+        self.channel_ids: list[int] | None = None
+
+    async def open(self) -> bool:
+        """Connect and register, as far as either is needed. Tells whether the worker is a new one."""
+        if self._connection is None:
+            await self._connect()
+        if self.worker_id:
+            return False
+        await self._register()
+        return True
+
+    async def run(self, statement: Statement[RowT]) -> list[RowT]:
+        """Run one statement, in a transaction of its own."""
+        if self._connection is None:
+            raise psycopg.OperationalError("not connected")
+        return await run(self._connection, statement, self._context.schema)
+
+    async def retire(self) -> None:
+        """Put back what is still held, and take leave of the queue, if it knows this worker."""
+        if not self.worker_id:
+            return
+        if self._connection is None or self._connection.broken:
+            await self._connect()
+        await self.run(workers.retire_worker(self.worker_id))
+
+    async def disconnect(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                await connection.close()
+
+    async def _connect(self) -> None:
+        dsn = await asyncio.to_thread(lambda: self._context.database.dsn)
+        connection = await connect(dsn)
+        try:
+            await check_schema(connection, self._context.schema)
+        except BaseException:
+            await connection.close()
+            raise
+        self._connection = connection
+
+    async def _register(self) -> None:
+        (registration,) = await self.run(
+            workers.register_worker(
+                name=self._name,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                version=version("cuckmq"),
+                concurrency=self._concurrency,
+                channels=self._channels,
+                lease_secs=self._lease_secs,
+            )
+        )
+        self.worker_id, self.channel_ids = registration
+        self._on_registered(self.worker_id)
