@@ -24,6 +24,7 @@ from cuckmq._runtime.rescuer import Rescuer
 from cuckmq._runtime.scout import Scout
 from cuckmq._runtime.session import Session
 from cuckmq._runtime.threads import Threads
+from cuckmq._runtime.waiting import first_of
 from cuckmq.context import Context
 from cuckmq.errors import ConfigurationError, CuckmqError
 from cuckmq.names import check_name
@@ -93,6 +94,8 @@ class Worker(Daemon):
                 "one late beat would cost the worker its jobs"
             )
         self._hasty = asyncio.Event()
+        self._is_paused = False
+        self._resumed = asyncio.Event()
         self._talk: asyncio.Task[None] | None = None
         self._duties: list[DutyLoop] = []
         self._leave: list[Callable[[], None]] = []
@@ -117,6 +120,7 @@ class Worker(Daemon):
             concurrency=self.concurrency,
             poll_secs=self._poll_secs,
         )
+        self._dispatcher.is_paused = self._is_paused
         self._executor = Executor(self.context, self._desk, self._threads, lambda: self._session.worker_id)
         self._lanes = Lanes(self.context, self._desk, self._executor)
         self._ear = Ear(self._desk, self._dispatcher, lambda: self._heart.beat_now())  # noqa: PLW0108 - made next
@@ -139,6 +143,32 @@ class Worker(Daemon):
         """Seconds since this worker last asked for jobs with success; None before the first time."""
         at = self._dispatcher.claimed_at
         return None if at is None else time.monotonic() - at
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether this worker claims nothing until resume()."""
+        return self._is_paused
+
+    async def pause(self, *, wait: bool = False) -> None:
+        """Claim nothing more until resume(); what is in hand goes on, and so do beats.
+
+        Returns when no claim is under way: no job begins that was not in hand by then. Twice is once. It
+        holds across stop() and start(), too: a worker paused before it is started starts paused.
+
+        Args:
+            wait: return only when nothing is in hand any more, or resume() or stop() came.
+        """
+        self._is_paused = True
+        self._resumed.clear()
+        await self._dispatcher.pause()
+        if wait:
+            await first_of(self._desk.is_clear, self._resumed)
+
+    def resume(self) -> None:
+        """Claim again, beginning at once. Twice is once."""
+        self._is_paused = False
+        self._resumed.set()
+        self._dispatcher.resume()
 
     def stop_claiming(self) -> None:
         """Claim nothing more; what is in hand goes on."""
@@ -188,12 +218,7 @@ class Worker(Daemon):
         """Wait until nothing is in hand, the time is up, or a second signal came."""
         deadline = time.monotonic() + self._shutdown_secs
         while self._desk.in_hand and not self._hasty.is_set() and time.monotonic() < deadline:
-            waits = [asyncio.ensure_future(each.wait()) for each in (self._desk.is_clear, self._hasty)]
-            await asyncio.wait(
-                waits, timeout=deadline - time.monotonic(), return_when=asyncio.FIRST_COMPLETED
-            )
-            for wait in waits:
-                wait.cancel()
+            await first_of(self._desk.is_clear, self._hasty, timeout_secs=deadline - time.monotonic())
 
     async def _take_leave(self) -> None:
         """Give the last outcomes and retire, if the database can be reached; else the lease will end."""
@@ -209,6 +234,7 @@ class Worker(Daemon):
             self._talk.cancel()
             await asyncio.wait([self._talk], timeout=STOP_SECS)
         await self._lanes.stop(STOP_SECS)
+        self._desk.abandon("stopping")
         await self._session.disconnect()
 
     def _on_registered(self, worker_id: int) -> None:

@@ -48,6 +48,7 @@ class Dispatcher:
         poll_secs: how often to look when nothing is going on.
 
     Attributes:
+        is_paused: whether to claim nothing for the time being.
         claimed_at: when jobs were last asked for with success, by the monotonic clock; None before.
     """
 
@@ -69,8 +70,10 @@ class Dispatcher:
         self._lookout = Lookout(poll_secs)
         self._reporter = Reporter(context)
         self._looked = asyncio.Event()
+        self._talk = asyncio.Lock()
         self._is_unsure = False
         self._is_claiming = True
+        self.is_paused = False
         self._is_closing = False
         self.claimed_at: float | None = None
 
@@ -99,6 +102,17 @@ class Dispatcher:
         """Claim nothing more; go on giving outcomes."""
         self._is_claiming = False
         self._desk.changed.set()
+
+    async def pause(self) -> None:
+        """Claim nothing until resume(). Returns when no claim is under way."""
+        self.is_paused = True
+        async with self._talk:
+            pass
+
+    def resume(self) -> None:
+        """Claim again, beginning at once."""
+        self.is_paused = False
+        self.hint()
 
     async def answer_hints(self) -> None:
         """Wait until a hint that came before has led to a look, if there is a lane to work for it."""
@@ -157,12 +171,13 @@ class Dispatcher:
                 return False
             await self._wait(None if self._limit() == 0 else self._lookout.next_at)
             return True
-        await self._exchange(limit)
+        async with self._talk:
+            await self._exchange(limit)
         return True
 
     def _limit(self) -> int:
         """How many jobs to ask for; 0 while the lanes have enough, or must not get more."""
-        if not self._is_claiming or self._desk.has_suspect:
+        if not self._is_claiming or self.is_paused or self._desk.has_suspect:
             return 0
         target, in_hand = self._appetite.target, len(self._desk.in_hand)
         limit = min(target - in_hand, MAX_LIMIT)
