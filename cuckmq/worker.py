@@ -117,6 +117,7 @@ class Worker(Daemon):
             self._session,
             self._desk,
             name=self.name,
+            channels=self.channels,
             concurrency=self.concurrency,
             poll_secs=self._poll_secs,
         )
@@ -169,6 +170,47 @@ class Worker(Daemon):
         self._is_paused = False
         self._resumed.set()
         self._dispatcher.resume()
+
+    async def add_channel(self, name: str) -> None:
+        """Serve one more channel. One that is served already changes nothing.
+
+        Returns when the queue knows. It holds across stop() and start(), too.
+
+        Raises:
+            ConfigurationError: the name cannot be one, or the worker serves all channels.
+        """
+        channels = self._named_channels("add", name)
+        if name not in channels:
+            await self._serve([*channels, name])
+
+    async def remove_channel(self, name: str) -> None:
+        """Serve a channel no more. One that is not served changes nothing.
+
+        What was claimed from it and has not started goes back, with no try counted; what runs goes on.
+        Returns when both is so. It holds across stop() and start(), too.
+
+        Raises:
+            ConfigurationError: the name cannot be one, or the worker serves all channels.
+        """
+        channels = self._named_channels("remove", name)
+        if name in channels:
+            await self._serve([each for each in channels if each != name])
+
+    def _named_channels(self, verb: str, name: str) -> list[str]:
+        check_name("channel", name)
+        if self.channels is None:
+            raise ConfigurationError(
+                f"cannot {verb} channel {name!r}: this worker serves all channels, those to come as well; "
+                "name the channels in Worker(context, channels=[...])"
+            )
+        return self.channels
+
+    async def _serve(self, channels: list[str]) -> None:
+        self.channels = channels
+        if self._talk is not None:
+            serving = asyncio.ensure_future(self._dispatcher.serve(channels))
+            await asyncio.wait([serving, self._talk], return_when=asyncio.FIRST_COMPLETED)
+            serving.cancel()
 
     def stop_claiming(self) -> None:
         """Claim nothing more; what is in hand goes on."""

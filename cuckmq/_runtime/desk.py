@@ -46,7 +46,7 @@ class Desk:
     """Everything a worker holds and has not settled.
 
     Attributes:
-        in_hand: what the queue has given and has not heard the end of: attempt numbers by job.
+        in_hand: what the queue has given and has not heard the end of, by job.
         running: what a lane works on.
         changed: set when the dispatcher should look again; it clears it.
         is_clear: set while nothing is in hand.
@@ -56,7 +56,7 @@ class Desk:
     """
 
     def __init__(self) -> None:
-        self.in_hand: dict[int, int] = {}
+        self.in_hand: dict[int, Row] = {}
         self.running: dict[int, Running] = {}
         self.changed = asyncio.Event()
         self.is_clear = asyncio.Event()
@@ -89,7 +89,7 @@ class Desk:
         """Lay claimed jobs down, those of one group together, and wake as many lanes as can take some."""
         by_group: dict[int, list[Row]] = {}
         for row in rows:
-            self.in_hand[row.job_id] = row.attempt
+            self.in_hand[row.job_id] = row
             self.has_suspect = self.has_suspect or row.is_suspect
             if row.group_hash is None:
                 self._slices.append([row])
@@ -160,8 +160,29 @@ class Desk:
         that nobody is told so between the two.
         """
         for each in ended:
-            if self.in_hand.get(each.attempt.job_id) == each.attempt.number:
-                del self.in_hand[each.attempt.job_id]
+            row = self.in_hand.get(each.attempt.job_id)
+            if row is not None and row.attempt == each.attempt.number:
+                del self.in_hand[row.job_id]
+
+    def drop_other_lanes(self, lane_ids: list[int]) -> bool:
+        """Let go of what has not started and is of none of these lanes. Tells whether there was any.
+
+        What was dropped stays with the queue until it is recalled.
+        """
+        ended = {each.attempt.job_id for each in self._ended}
+        dropped = [
+            row
+            for row in self.in_hand.values()
+            if row.lane_id not in lane_ids and row.job_id not in self.running and row.job_id not in ended
+        ]
+        for row in dropped:
+            del self.in_hand[row.job_id]
+            self.has_suspect = self.has_suspect and not row.is_suspect
+        kept = ([row for row in rows if row.job_id in self.in_hand] for rows in self._slices)
+        self._slices = deque(rows for rows in kept if rows)
+        if not self.in_hand:
+            self.is_clear.set()
+        return bool(dropped)
 
     def abandon(self, ending: str) -> None:
         """Let go of everything: what has not started is dropped, what runs is told to stop."""

@@ -44,6 +44,7 @@ class Dispatcher:
         session: with the queue.
         desk: what is in hand.
         name: of the worker.
+        channels: which to serve; None for all.
         concurrency: how many lanes there are.
         poll_secs: how often to look when nothing is going on.
 
@@ -59,6 +60,7 @@ class Dispatcher:
         desk: Desk,
         *,
         name: str,
+        channels: list[str] | None,
         concurrency: int,
         poll_secs: float,
     ) -> None:
@@ -66,11 +68,13 @@ class Dispatcher:
         self._session = session
         self._desk = desk
         self._name = name
+        self._channels = channels
         self._appetite = Appetite(concurrency)
         self._lookout = Lookout(poll_secs)
         self._reporter = Reporter(context)
         self._looked = asyncio.Event()
         self._talk = asyncio.Lock()
+        self._served = asyncio.Event()
         self._is_unsure = False
         self._is_claiming = True
         self.is_paused = False
@@ -114,6 +118,14 @@ class Dispatcher:
         self.is_paused = False
         self.hint()
 
+    async def serve(self, channels: list[str]) -> None:
+        """Serve other channels. Returns when the queue knows, and what is theirs no longer is back there."""
+        self._channels = channels
+        self._desk.changed.set()
+        while self._is_unsure or not self._session.is_serving(self._channels):
+            self._served.clear()
+            await self._served.wait()
+
     async def answer_hints(self) -> None:
         """Wait until a hint that came before has led to a look, if there is a lane to work for it."""
         while self._is_claiming and self._lookout.next_at <= time.monotonic() and self._limit() > 0:
@@ -134,8 +146,11 @@ class Dispatcher:
             try:
                 if await self._session.open():
                     self._is_unsure = False
+                if self._channels is not None and not self._session.is_serving(self._channels):
+                    await self._serve(self._channels)
                 if self._is_unsure:
                     await self._recall()
+                self._served.set()
                 if not await self._turn():
                     return
                 pause_secs = 0.05
@@ -154,6 +169,12 @@ class Dispatcher:
                 await self._session.disconnect()
                 await asyncio.sleep(pause_secs * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
                 pause_secs = min(2 * pause_secs, MAX_PAUSE_SECS)
+
+    async def _serve(self, channels: list[str]) -> None:
+        lane_ids = await self._session.serve(channels)
+        if self._desk.drop_other_lanes(lane_ids):
+            self._is_unsure = True
+        self._lookout.hint(time.monotonic())
 
     async def _recall(self) -> None:
         (put_back,) = await self._session.run(workers.recall(self.worker_id, list(self._desk.in_hand)))

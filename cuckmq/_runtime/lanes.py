@@ -72,4 +72,4 @@ class Lanes:
                     task.uncancel()
 
     def _is_still_ours(self, row: Row) -> bool:
-        return not self._is_letting_go and self._desk.in_hand.get(row.job_id) == row.attempt
+        return not self._is_letting_go and self._desk.in_hand.get(row.job_id) is row

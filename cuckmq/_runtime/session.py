@@ -55,7 +55,7 @@ class Session:
     ) -> None:
         self._context = context
         self._name = name
-        self._channels = channels
+        self._channels = None if channels is None else list(channels)
         self._concurrency = concurrency
         self._lease_secs = lease_secs
         self._on_registered = on_registered
@@ -71,6 +71,16 @@ class Session:
             return False
         await self._register()
         return True
+
+    def is_serving(self, channels: list[str] | None) -> bool:
+        """Whether the queue has been told of these channels."""
+        return self._channels == channels
+
+    async def serve(self, channels: list[str]) -> list[int]:
+        """Serve other channels. Returns the ids of their lanes."""
+        (serving,) = await self.run(workers.serve(self.worker_id, channels))
+        self._channels, self.channel_ids = channels, serving.channel_ids
+        return serving.lane_ids
 
     async def run(self, statement: Statement[RowT]) -> list[RowT]:
         """Run one statement, in a transaction of its own."""

@@ -1,6 +1,6 @@
 """The life of a worker as the queue sees it: register, beat, recall, retire; and the rescue of the dead.
 
-See register_worker.sql, hold_worker.sql, heartbeat.sql, recall.sql, retire_worker.sql, rescue.sql.
+See register_worker.sql, serve.sql, hold_worker.sql, heartbeat.sql, recall.sql, retire_worker.sql, rescue.sql.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from cuckmq.protocol.statement import Statement, only
 REGISTER: Final = (
     "select * from {schema}.register_worker(%s, %s, %s::integer, %s, %s::integer, %s, %s::float8)"
 )
+SERVE: Final = "select * from {schema}.serve(%s, %s::text[])"
 HOLD: Final = "select {schema}.hold_worker(%s)"
 BEAT: Final = "select * from {schema}.heartbeat(%s, %s::bigint[], %s::integer[])"
 RECALL: Final = "select {schema}.recall(%s, %s::bigint[])"
@@ -24,6 +25,13 @@ class Registration(NamedTuple):
 
     worker_id: int
     channel_ids: list[int] | None
+
+
+class Serving(NamedTuple):
+    """The ids of the channels that a worker serves, and of their lanes."""
+
+    channel_ids: list[int]
+    lane_ids: list[int]
 
 
 class Pulse(NamedTuple):
@@ -59,6 +67,11 @@ def register_worker(
         (name, host, pid, version, concurrency, channels, lease_secs),
         Registration._make,
     )
+
+
+def serve(worker_id: int, channels: list[str]) -> Statement[Serving]:
+    """Have a living worker serve other channels; one row."""
+    return Statement(SERVE, (worker_id, channels), Serving._make)
 
 
 def hold_worker(worker_id: int) -> Statement[bool]:

@@ -77,6 +77,22 @@ def test_registering_names_the_channels_that_are_not_there_yet(queue: Queue) -> 
     )
 
 
+def test_a_living_worker_serves_other_channels(queue: Queue) -> None:
+    """E4: the row says so, channels that are not there are made, and their lanes are named."""
+    queue.eye.deploy("PING", p_channel="old")
+    worker_id, other_id = queue.eye.register(channels=["old"]), queue.eye.register(channels=["old"])
+    serve = "select channel_ids, lane_ids from {schema}.serve(%s, %s::text[])"
+    ((old_id,), (lane_id,)) = queue.eye.rows(serve, worker_id, ["old"])[0]
+    assert queue.eye.value("select channel_id from {schema}.lane where id = %s", lane_id) == old_id
+    channel_ids, lane_ids = queue.eye.rows(serve, worker_id, ["old", "new"])[0]
+    assert old_id in channel_ids
+    assert len(channel_ids) == 2
+    assert lane_ids == [lane_id]
+    assert queue.eye.rows(serve, worker_id, []) == [([], [])]
+    rows = queue.eye.rows("select id, channels from {schema}.worker order by id")
+    assert rows == [(worker_id, []), (other_id, ["old"])]
+
+
 def test_only_one_session_holds_a_worker(queue: Queue) -> None:
     """The lock is the session's, and ends with it."""
     worker_id = queue.eye.register()
