@@ -144,6 +144,19 @@ class ScheduleOrphaned(Event):
     slot_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerEvent(Event):
+    """Something happened to a worker."""
+
+    worker_id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerIdle(WorkerEvent):
+    """A worker has had nothing in hand for a while, and its last look brought nothing."""
+
+
 EventHandler: TypeAlias = Callable[[Event], Awaitable[None] | None]
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
-
-import psycopg
 
 from cuckmq._runtime.daemon import Daemon
 from cuckmq._runtime.desk import Desk
@@ -18,21 +15,19 @@ from cuckmq._runtime.dispatcher import Dispatcher
 from cuckmq._runtime.duty import DutyLoop
 from cuckmq._runtime.ear import Ear
 from cuckmq._runtime.executor import Executor
+from cuckmq._runtime.farewell import drain, take_leave
 from cuckmq._runtime.heart import Heart
 from cuckmq._runtime.lanes import Lanes
 from cuckmq._runtime.rescuer import Rescuer
 from cuckmq._runtime.scout import Scout
 from cuckmq._runtime.session import Session
 from cuckmq._runtime.threads import Threads
-from cuckmq._runtime.waiting import first_of
+from cuckmq._runtime.waiting import first_of, until_ended
 from cuckmq.context import Context
-from cuckmq.errors import ConfigurationError, CuckmqError
+from cuckmq.errors import ConfigurationError
 from cuckmq.names import check_name
 from cuckmq.types import Secs, as_count, as_secs
 
-_logger = logging.getLogger("cuckmq.worker")
-
-FAREWELL_SECS: Final = 3.0
 STOP_SECS: Final = 1.0
 
 
@@ -58,6 +53,7 @@ class Worker(Daemon):
         heartbeat_secs: how often to tell the queue that this worker lives.
         lease_secs: how long the queue waits for that before it gives the jobs to others.
         shutdown_secs: how long stop() lets jobs go on before it lets go of them.
+        idle_secs: how long it must have been idle before the event WorkerIdle is told.
 
     Raises:
         ConfigurationError: an option is wrong.
@@ -74,6 +70,7 @@ class Worker(Daemon):
         heartbeat_secs: Secs = 2.5,
         lease_secs: Secs = 10.0,
         shutdown_secs: Secs = 30.0,
+        idle_secs: Secs = 0.25,
     ) -> None:
         super().__init__()
         if isinstance(channels, str):
@@ -88,6 +85,7 @@ class Worker(Daemon):
         self._beat_secs = as_secs("heartbeat_secs", heartbeat_secs, minimum=0.05)
         self._lease_secs = as_secs("lease_secs", lease_secs, minimum=0.2)
         self._shutdown_secs = as_secs("shutdown_secs", shutdown_secs)
+        self._idle_secs = as_secs("idle_secs", idle_secs)
         if self._lease_secs < 2 * self._beat_secs:
             raise ConfigurationError(
                 f"lease_secs is {self._lease_secs:g}, less than two heartbeats of {self._beat_secs:g}: "
@@ -120,6 +118,7 @@ class Worker(Daemon):
             channels=self.channels,
             concurrency=self.concurrency,
             poll_secs=self._poll_secs,
+            idle_secs=self._idle_secs,
         )
         self._dispatcher.is_paused = self._is_paused
         self._executor = Executor(self.context, self._desk, self._threads, lambda: self._session.worker_id)
@@ -171,6 +170,20 @@ class Worker(Daemon):
         self._resumed.set()
         self._dispatcher.resume()
 
+    async def wait_until_idle(self) -> None:
+        """Wait until nothing is in hand, and a look that began after this call has brought nothing.
+
+        So whatever this worker could have run when it was called has been run. Jobs that are scheduled for
+        later, or whose group another worker serves, do not count. A paused worker is idle when nothing
+        is in hand. Returns also when the worker stops.
+
+        Raises:
+            RuntimeError: the worker was not started.
+        """
+        if self._talk is None:
+            raise RuntimeError("this worker is not started: call start(), or use it in an async with block")
+        await until_ended(self._dispatcher.wait_until_idle(), self._talk)
+
     async def add_channel(self, name: str) -> None:
         """Serve one more channel. One that is served already changes nothing.
 
@@ -208,9 +221,7 @@ class Worker(Daemon):
     async def _serve(self, channels: list[str]) -> None:
         self.channels = channels
         if self._talk is not None:
-            serving = asyncio.ensure_future(self._dispatcher.serve(channels))
-            await asyncio.wait([serving, self._talk], return_when=asyncio.FIRST_COMPLETED)
-            serving.cancel()
+            await until_ended(self._dispatcher.serve(channels), self._talk)
 
     def stop_claiming(self) -> None:
         """Claim nothing more; what is in hand goes on."""
@@ -245,39 +256,19 @@ class Worker(Daemon):
                 await asyncio.wait_for(self._dispatcher.answer_hints(), STOP_SECS)
         self._dispatcher.stop_claiming()
         if not is_hasty:
-            await self._drain()
+            await drain(self._desk, self._hasty, self._shutdown_secs)
         await self._lanes.let_go(STOP_SECS)
         for leave in self._leave:
             leave()
         for duty in self._duties:
             await duty.stop()
-        await self._take_leave()
+        self._dispatcher.close()
+        await take_leave(self._session, self._talk, STOP_SECS)
+        await self._lanes.stop(STOP_SECS)
+        self._desk.abandon("stopping")
         await asyncio.to_thread(self._heart.stop, STOP_SECS)
         self._threads.close()
         self._talk, self._duties, self._leave = None, [], []
-
-    async def _drain(self) -> None:
-        """Wait until nothing is in hand, the time is up, or a second signal came."""
-        deadline = time.monotonic() + self._shutdown_secs
-        while self._desk.in_hand and not self._hasty.is_set() and time.monotonic() < deadline:
-            await first_of(self._desk.is_clear, self._hasty, timeout_secs=deadline - time.monotonic())
-
-    async def _take_leave(self) -> None:
-        """Give the last outcomes and retire, if the database can be reached; else the lease will end."""
-        self._dispatcher.close()
-        try:
-            async with asyncio.timeout(FAREWELL_SECS):
-                if self._talk is not None:
-                    await asyncio.wait([self._talk])
-                await self._session.retire()
-        except (psycopg.Error, OSError, TimeoutError, CuckmqError) as error:
-            _logger.warning("could not take leave of the queue, which will notice by itself: %s", error)
-        if self._talk is not None:
-            self._talk.cancel()
-            await asyncio.wait([self._talk], timeout=STOP_SECS)
-        await self._lanes.stop(STOP_SECS)
-        self._desk.abandon("stopping")
-        await self._session.disconnect()
 
     def _on_registered(self, worker_id: int) -> None:
         self._heart.start(worker_id)

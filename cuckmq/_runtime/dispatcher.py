@@ -23,6 +23,7 @@ import psycopg
 
 from cuckmq._runtime.appetite import MAX_LIMIT, Appetite
 from cuckmq._runtime.desk import Desk
+from cuckmq._runtime.idler import Idler
 from cuckmq._runtime.lookout import Lookout
 from cuckmq._runtime.reporter import Reporter
 from cuckmq._runtime.session import Session
@@ -47,6 +48,7 @@ class Dispatcher:
         channels: which to serve; None for all.
         concurrency: how many lanes there are.
         poll_secs: how often to look when nothing is going on.
+        idle_secs: how long idleness must have lasted to be told.
 
     Attributes:
         is_paused: whether to claim nothing for the time being.
@@ -63,6 +65,7 @@ class Dispatcher:
         channels: list[str] | None,
         concurrency: int,
         poll_secs: float,
+        idle_secs: float,
     ) -> None:
         self._context = context
         self._session = session
@@ -72,7 +75,15 @@ class Dispatcher:
         self._appetite = Appetite(concurrency)
         self._lookout = Lookout(poll_secs)
         self._reporter = Reporter(context)
-        self._looked = asyncio.Event()
+        self._idler = Idler(
+            context,
+            name=name,
+            idle_secs=idle_secs,
+            worker_id=lambda: self.worker_id,
+            is_idle=self.is_idle,
+            look=self.hint,
+        )
+        self._turned = asyncio.Event()
         self._talk = asyncio.Lock()
         self._served = asyncio.Event()
         self._is_unsure = False
@@ -99,6 +110,7 @@ class Dispatcher:
     def lose(self) -> None:
         """The queue has taken this worker for dead, or may have: let everything go and register anew."""
         self._desk.abandon("lost")
+        self._lookout.settled()
         self._session.worker_id = 0
         self._desk.changed.set()
 
@@ -112,6 +124,7 @@ class Dispatcher:
         self.is_paused = True
         async with self._talk:
             pass
+        self._turned.set()
 
     def resume(self) -> None:
         """Claim again, beginning at once."""
@@ -129,14 +142,34 @@ class Dispatcher:
     async def answer_hints(self) -> None:
         """Wait until a hint that came before has led to a look, if there is a lane to work for it."""
         while self._is_claiming and self._lookout.next_at <= time.monotonic() and self._limit() > 0:
-            self._looked.clear()
+            self._turned.clear()
             self._desk.changed.set()
-            await self._looked.wait()
+            await self._turned.wait()
+
+    def is_idle(self, since: float = float("-inf")) -> bool:
+        """Whether nothing is in hand, and a look that began since then has brought nothing.
+
+        One that is paused or closing looks no more, and is idle when nothing is in hand.
+        """
+        if self._desk.in_hand or self._desk.has_ended:
+            return False
+        empty_at = self._lookout.empty_at
+        is_looking = self._is_claiming and not self.is_paused
+        return not is_looking or (empty_at is not None and empty_at >= since)
+
+    async def wait_until_idle(self) -> None:
+        """Look at once, and wait until a look has brought nothing and nothing is in hand."""
+        since = time.monotonic()
+        self.hint()
+        while not self.is_idle(since):
+            self._turned.clear()
+            await self._turned.wait()
 
     def close(self) -> None:
         """End when everything that is there has been given."""
         self._is_claiming = False
         self._is_closing = True
+        self._idler.stop()
         self._desk.changed.set()
 
     async def run(self) -> None:
@@ -229,13 +262,14 @@ class Dispatcher:
         self._desk.lay_down(claimed)
         self._look_ahead(rows, claimed, demand, began_at)
         self._reporter.report(ended, groups, rows, claimed, self.worker_id)
+        self._idler.turned(is_clear=not self._desk.in_hand)
+        self._turned.set()
 
     def _look_ahead(self, rows: list[Row], claimed: list[Row], demand: Demand, began_at: float) -> None:
         """Learn from an exchange when to look again."""
         now = time.monotonic()
         if demand.limit > 0:
             self.claimed_at = now
-            self._looked.set()
             due_secs = next((row.secs for row in rows if row.verdict == "due"), None)
             self._lookout.found(
                 ((row.lane_id, row.run_at) for row in claimed),
@@ -244,5 +278,7 @@ class Dispatcher:
                 now=now,
                 due_secs=due_secs,
             )
+        else:
+            self._lookout.settled()
         if any(row.verdict == "scheduled" for row in rows):
             self._lookout.hint(now)

@@ -29,6 +29,10 @@ class Lookout:
 
     Args:
         poll_secs: the idle interval; each pause is up to a third shorter, so that workers spread.
+
+    Attributes:
+        next_at: when to look again.
+        empty_at: when the last look began, if it was from the beginning and brought nothing; else None.
     """
 
     def __init__(self, poll_secs: float) -> None:
@@ -40,11 +44,16 @@ class Lookout:
         self._overdue_secs = MIN_PAUSE_SECS
         self._marks: dict[int, datetime] = {}
         self.next_at = float("-inf")
+        self.empty_at: float | None = None
 
     def hint(self, now: float) -> None:
         """There may be something: look at once, and again soon."""
         self.next_at = now
         self._pause_secs = MIN_PAUSE_SECS
+
+    def settled(self) -> None:
+        """Outcomes were given without a look: they may have made room for more."""
+        self.empty_at = None
 
     def marks(self, now: float) -> dict[int, datetime]:
         """Tell where to look from, for a look that begins now: empty for the beginning."""
@@ -82,6 +91,7 @@ class Lookout:
             mark = self._marks.get(lane_id)
             if mark is None or mark < run_at:
                 self._marks[lane_id] = run_at
+        self.empty_at = began_at if was_sweep and not has_found else None
         if has_found:
             self._pause_secs = MIN_PAUSE_SECS
         if not is_short:

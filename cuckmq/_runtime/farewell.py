@@ -1,0 +1,47 @@
+"""How a worker ends: it finishes what it has, and takes leave of the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+import psycopg
+
+from cuckmq._runtime.desk import Desk
+from cuckmq._runtime.session import Session
+from cuckmq._runtime.waiting import first_of
+from cuckmq.errors import CuckmqError
+
+_logger = logging.getLogger("cuckmq.worker")
+
+FAREWELL_SECS: Final = 3.0
+
+
+async def drain(desk: Desk, hasty: asyncio.Event, shutdown_secs: float) -> None:
+    """Wait until nothing is in hand, the time is up, or a second signal came."""
+    deadline = time.monotonic() + shutdown_secs
+    while desk.in_hand and not hasty.is_set() and time.monotonic() < deadline:
+        await first_of(desk.is_clear, hasty, timeout_secs=deadline - time.monotonic())
+
+
+async def take_leave(session: Session, talk: asyncio.Task[None] | None, patience_secs: float) -> None:
+    """Give the last outcomes and retire, if the database can be reached; else the lease will end.
+
+    Args:
+        session: to be closed.
+        talk: the dispatcher at work, which was told to close.
+        patience_secs: how long to wait for it when it was broken off.
+    """
+    try:
+        async with asyncio.timeout(FAREWELL_SECS):
+            if talk is not None:
+                await asyncio.wait([talk])
+            await session.retire()
+    except (psycopg.Error, OSError, TimeoutError, CuckmqError) as error:
+        _logger.warning("could not take leave of the queue, which will notice by itself: %s", error)
+    if talk is not None:
+        talk.cancel()
+        await asyncio.wait([talk], timeout=patience_secs)
+    await session.disconnect()
