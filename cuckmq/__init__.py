@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from cuckmq.attempt import Attempt
+    from cuckmq.backoff import Constant, Exponential, Linear, Quadratic
     from cuckmq.context import Context
     from cuckmq.definition import JobDefinition
     from cuckmq.errors import CuckmqError
@@ -22,14 +23,18 @@ __all__ = [
     "Attempt",
     "AttemptError",
     "Cancel",
+    "Constant",
     "Context",
     "CuckmqError",
+    "Exponential",
     "Fail",
     "Job",
     "JobDefinition",
     "JobHandle",
     "JobState",
+    "Linear",
     "Orchestrator",
+    "Quadratic",
     "Snooze",
     "Worker",
     "generate_migration_sql",
@@ -41,14 +46,18 @@ _HOMES: Final = {
     "Attempt": "attempt",
     "AttemptError": "job",
     "Cancel": "outcome",
+    "Constant": "backoff",
     "Context": "context",
     "CuckmqError": "errors",
+    "Exponential": "backoff",
     "Fail": "outcome",
     "Job": "job",
     "JobDefinition": "definition",
     "JobHandle": "handle",
     "JobState": "state",
+    "Linear": "backoff",
     "Orchestrator": "orchestrator",
+    "Quadratic": "backoff",
     "Snooze": "outcome",
     "Worker": "worker",
     "generate_migration_sql": "schema",

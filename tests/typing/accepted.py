@@ -12,7 +12,7 @@ import psycopg
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from cuckmq import Attempt, Cancel, Context, Fail, JobDefinition, JobHandle, Snooze
+from cuckmq import Attempt, Cancel, Context, Exponential, Fail, JobDefinition, JobHandle, Linear, Snooze
 
 
 class Ping(BaseModel):
@@ -67,7 +67,7 @@ async def async_both(payload: Ping, attempt: Attempt) -> int:
     return attempt.number
 
 
-@context.job(name="sync-both")
+@context.job(name="sync-both", num_attempts=5, backoff=Exponential(1, factor=3, max_secs=60, jitter=0.5))
 def sync_both(payload: Ping, attempt: Attempt) -> int:
     return attempt.number
 
@@ -212,7 +212,9 @@ async def work_attempt(payload: None, attempt: Attempt) -> int:
 
 
 made_none = JobDefinition(context=context, name="made-none", work_function=work_none)
-made_payload = JobDefinition(context=context, name="made-payload", work_function=work_payload, priority=1)
+made_payload = JobDefinition(
+    context=context, name="made-payload", work_function=work_payload, backoff=Linear(timedelta(minutes=1))
+)
 made_says = JobDefinition(context=context, name="made-says", work_function=work_says, num_attempts=None)
 made_both = JobDefinition(context=context, name="made-both", work_function=work_both)
 made_repeats = JobDefinition(context=context, name="made-repeats", work_function=work_none, repeat_secs=1)
