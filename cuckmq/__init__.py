@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cuckmq.handle import JobHandle
     from cuckmq.job import AttemptError, Job
     from cuckmq.orchestrator import Orchestrator
-    from cuckmq.outcome import Cancel, Fail, Snooze
+    from cuckmq.outcome import Cancel, Fail, Retry, Snooze
     from cuckmq.schema import generate_migration_sql
     from cuckmq.state import JobState
     from cuckmq.worker import Worker
@@ -35,6 +35,7 @@ __all__ = [
     "Linear",
     "Orchestrator",
     "Quadratic",
+    "Retry",
     "Snooze",
     "Worker",
     "generate_migration_sql",
@@ -58,6 +59,7 @@ _HOMES: Final = {
     "Linear": "backoff",
     "Orchestrator": "orchestrator",
     "Quadratic": "backoff",
+    "Retry": "outcome",
     "Snooze": "outcome",
     "Worker": "worker",
     "generate_migration_sql": "schema",

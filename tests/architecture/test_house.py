@@ -39,6 +39,7 @@ def test_the_public_names_are_these() -> None:
         "Linear",
         "Orchestrator",
         "Quadratic",
+        "Retry",
         "Snooze",
         "Worker",
         "generate_migration_sql",

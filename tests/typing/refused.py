@@ -8,7 +8,7 @@ from __future__ import annotations
 import psycopg
 from pydantic import BaseModel
 
-from cuckmq import Attempt, Context, Exponential, JobDefinition, Worker
+from cuckmq import Attempt, Context, Exponential, JobDefinition, Retry, Worker
 from cuckmq.events import Event
 
 
@@ -119,6 +119,8 @@ context.job(name="i")(5)  # refused
 context.job(name="j", job_group=5)(work)  # refused
 context.job(name="r", backoff="exponential")(work)  # refused
 Exponential("1")  # refused
+Retry("1")  # refused
+Retry()  # refused
 Exponential(1, 2)  # refused
 JobDefinition(context=context, name="k", work_function=work, repeat_secs=5)  # refused
 JobDefinition(context=context, name="l", work_function=work, num_atempts=5)  # refused
