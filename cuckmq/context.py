@@ -24,6 +24,7 @@ from cuckmq.outcome import Answer
 from cuckmq.protocol.deploy import find_definitions
 from cuckmq.types import Secs, as_secs
 from cuckmq.wakes import Wakes
+from cuckmq.workers import Workers
 
 PayloadT = TypeVar("PayloadT")
 ResultT = TypeVar("ResultT")
@@ -118,6 +119,7 @@ class Context:
         self.definitions: dict[str, JobDefinition[Any, Any]] = {}
         self.known: dict[int, JobDefinition[Any, Any]] = {}
         self.jobs = Jobs(self.database, self.known)
+        self.workers = Workers(self.database)
 
     def __repr__(self) -> str:
         return f"Context(schema={self.schema!r}, definitions={sorted(self.definitions)})"
