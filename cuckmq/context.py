@@ -118,7 +118,7 @@ class Context:
         self.listener = Listener(self.database)
         self.definitions: dict[str, JobDefinition[Any, Any]] = {}
         self.known: dict[int, JobDefinition[Any, Any]] = {}
-        self.jobs = Jobs(self.database, self.known)
+        self.jobs = Jobs(self.database, self.known, self.definitions)
         self.workers = Workers(self.database)
 
     def __repr__(self) -> str:
