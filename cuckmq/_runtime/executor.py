@@ -118,6 +118,7 @@ class Executor:
 
     async def _conclude(self, definition: Definition, attempt: Attempt, value: Any) -> Outcome | None:
         if attempt.ending is not None:
+            _take_back_cancellation()
             await self._undo(attempt, AttemptLost(f"job {attempt.job_id} was told to stop: {attempt.ending}"))
             return self._conclude_stopped(attempt)
         if isinstance(value, Verdict):
