@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from cuckmq.attempt import Attempt
+    from cuckmq.backoff import Constant, Exponential, Linear, Quadratic
     from cuckmq.context import Context
     from cuckmq.definition import JobDefinition
     from cuckmq.errors import CuckmqError
     from cuckmq.handle import JobHandle
     from cuckmq.job import AttemptError, Job
     from cuckmq.orchestrator import Orchestrator
-    from cuckmq.outcome import Cancel, Fail, Snooze
+    from cuckmq.outcome import Cancel, Fail, Retry, Snooze
     from cuckmq.schema import generate_migration_sql
     from cuckmq.state import JobState
     from cuckmq.worker import Worker
@@ -22,14 +23,19 @@ __all__ = [
     "Attempt",
     "AttemptError",
     "Cancel",
+    "Constant",
     "Context",
     "CuckmqError",
+    "Exponential",
     "Fail",
     "Job",
     "JobDefinition",
     "JobHandle",
     "JobState",
+    "Linear",
     "Orchestrator",
+    "Quadratic",
+    "Retry",
     "Snooze",
     "Worker",
     "generate_migration_sql",
@@ -41,14 +47,19 @@ _HOMES: Final = {
     "Attempt": "attempt",
     "AttemptError": "job",
     "Cancel": "outcome",
+    "Constant": "backoff",
     "Context": "context",
     "CuckmqError": "errors",
+    "Exponential": "backoff",
     "Fail": "outcome",
     "Job": "job",
     "JobDefinition": "definition",
     "JobHandle": "handle",
     "JobState": "state",
+    "Linear": "backoff",
     "Orchestrator": "orchestrator",
+    "Quadratic": "backoff",
+    "Retry": "outcome",
     "Snooze": "outcome",
     "Worker": "worker",
     "generate_migration_sql": "schema",

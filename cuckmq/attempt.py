@@ -24,7 +24,7 @@ class Attempt:
     Attributes:
         job_id: the job's id; the same on every try, so it serves as an idempotency key.
         name: of the job's definition.
-        number: 1 for the first try.
+        number: 1 for the first run, and more each time the job is taken up again, counted as a try or not.
         job_group: the group in which it runs alone, or None.
         worker_id: the worker that runs it.
         error_count: tries that ended in an error before this one.

@@ -10,6 +10,7 @@ from psycopg_pool import AsyncConnectionPool
 from typing_extensions import Unpack
 
 from cuckmq.attempt import Attempt
+from cuckmq.channels import Channels
 from cuckmq.database.database import Database
 from cuckmq.database.endings import Endings
 from cuckmq.database.listen import Listener
@@ -22,8 +23,10 @@ from cuckmq.names import check_schema_name
 from cuckmq.options import JobOptions
 from cuckmq.outcome import Answer
 from cuckmq.protocol.deploy import find_definitions
+from cuckmq.schedules import Schedules
 from cuckmq.types import Secs, as_secs
 from cuckmq.wakes import Wakes
+from cuckmq.workers import Workers
 
 PayloadT = TypeVar("PayloadT")
 ResultT = TypeVar("ResultT")
@@ -117,7 +120,10 @@ class Context:
         self.listener = Listener(self.database)
         self.definitions: dict[str, JobDefinition[Any, Any]] = {}
         self.known: dict[int, JobDefinition[Any, Any]] = {}
-        self.jobs = Jobs(self.database, self.known)
+        self.jobs = Jobs(self.database, self.known, self.definitions)
+        self.channels = Channels(self.database)
+        self.workers = Workers(self.database)
+        self.schedules = Schedules(self.database)
 
     def __repr__(self) -> str:
         return f"Context(schema={self.schema!r}, definitions={sorted(self.definitions)})"

@@ -21,6 +21,11 @@
      |   +- JobCancelled                   result() of a job that was cancelled
      |   +- ResultTimeout (TimeoutError)   result() did not come in time
      |   +- InvalidResult                  what the work function returned cannot be stored
+     +- NotFound (LookupError)             there is nothing of that name or id
+     |   +- DefinitionNotFound             no job definition of that name was ever deployed
+     |   +- ChannelNotFound                no job or worker ever named that channel
+     |   +- ScheduleNotFound               nothing repeats under that name
+     |   +- WorkerNotFound                 the worker stopped, or was taken for dead and is gone
      +- AttemptLost                        the queue gave this job to another worker
      +- WorkerLost                         the queue took this worker for dead
 
@@ -120,6 +125,26 @@ class ResultTimeout(JobError, TimeoutError):
 
 class InvalidResult(JobError):
     """What a work function returned is not JSON, or not of the declared type."""
+
+
+class NotFound(CuckmqError, LookupError):
+    """There is nothing of that name or id."""
+
+
+class DefinitionNotFound(NotFound):
+    """No job definition of that name was ever deployed, or it was undeployed and forgotten."""
+
+
+class ChannelNotFound(NotFound):
+    """No job definition, job or worker ever named that channel."""
+
+
+class ScheduleNotFound(NotFound):
+    """Nothing repeats under that name."""
+
+
+class WorkerNotFound(NotFound):
+    """There is no such worker: it never was, it stopped, or it was taken for dead and is gone."""
 
 
 class AttemptLost(CuckmqError):

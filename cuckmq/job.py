@@ -43,7 +43,8 @@ class Job:
         job_group: the group in which it runs alone, or None.
         state: where it stands.
         reason: why it failed, if it did.
-        attempt: the attempt that runs, or the last that ran; 0 before the first.
+        attempt: the number of the run that is under way, or of the last; 0 before the first. Runs that
+            were snoozed or given back have numbers too, though they count as no try.
         error_count: attempts that ended in an error.
         stall_count: attempts that lost their worker.
         num_attempts: how many errors end it; None for no limit.

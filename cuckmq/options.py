@@ -22,8 +22,8 @@ class JobOptions(TypedDict, total=False):
         channel: the lane they go into, from which workers select.
         priority: higher goes first within a channel; -32768 to 32767.
         num_attempts: how many tries may end in an error before the job has failed; None for no limit.
-        backoff: the wait before the next try: seconds, a timedelta, or a function from the number of
-            errors so far to one of these.
+        backoff: the wait before the next try: seconds, a timedelta, a strategy such as Exponential, or a
+            function from the number of errors so far to seconds or a timedelta.
         num_stalls: how many lost workers a job survives; None for no limit.
         delay_secs: how long each job waits before it may run.
         job_group: the group in which a job runs alone: a name, or a function from the payload to a

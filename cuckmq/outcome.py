@@ -4,6 +4,7 @@ A work function ends by returning its result or by raising. To say something els
 raises, one of the verdicts here::
 
     return Snooze(60)             # again in a minute; no try is used up
+    return Retry(60)              # an error: again in a minute if a try is left
     return Cancel("no longer wanted")
     return Fail("card declined")  # failed, whatever tries are left
 
@@ -35,6 +36,22 @@ class Snooze(Verdict):
         super().__init__(f"snoozed for {self.delay_secs:g} s")
 
 
+class Retry(Verdict):
+    """End this try as an error, with a wait of its own in place of the backoff.
+
+    It counts as a try: if none is left, the job has failed.
+
+    Args:
+        after_secs: how long to wait before the next try.
+        reason: kept with the job, for people.
+    """
+
+    def __init__(self, after_secs: Secs, reason: str = "") -> None:
+        self.after_secs = as_secs("Retry", after_secs)
+        self.reason = reason
+        super().__init__(reason or f"to be tried again after {self.after_secs:g} s")
+
+
 class Cancel(Verdict):
     """End this job as cancelled.
 
@@ -59,7 +76,7 @@ class Fail(Verdict):
         super().__init__(reason)
 
 
-Answer: TypeAlias = ResultT | Snooze | Cancel | Fail
+Answer: TypeAlias = ResultT | Snooze | Retry | Cancel | Fail
 """What a work function may return. Written out, since type checkers take exactly these off a union."""
 
 OutcomeKind: TypeAlias = Literal["succeeded", "error", "failed", "cancelled", "snoozed"]

@@ -118,7 +118,7 @@ def _annotation(hints: dict[str, Any], parameter: str, name: str) -> Any:
 
 
 def _without_verdicts(annotation: Any) -> Any:
-    """Take Snooze, Cancel and Fail out of a union: they are never stored as a result."""
+    """Take the verdicts out of a union: they are never stored as a result."""
     if not _is_union(annotation):
         return None if _is_verdict(annotation) else annotation
     kept = [member for member in typing.get_args(annotation) if not _is_verdict(member)]

@@ -35,6 +35,19 @@ def as_secs(name: str, value: object, *, minimum: float = 0.0) -> float:
     return float(secs)
 
 
+def as_number(name: str, value: object, *, minimum: float, maximum: float) -> float:
+    """Read a number within bounds.
+
+    Raises:
+        ConfigurationError: not a number, or out of bounds.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigurationError(f"{name} is a number, not {value!r}")
+    if not minimum <= value <= maximum:  # a NaN is not, either
+        raise ConfigurationError(f"{name} is {value!r}: allowed are {minimum:g} to {maximum:g}")
+    return float(value)
+
+
 def as_limit(name: str, value: object, *, minimum: int) -> int:
     """Read a limit, where None means that there is none.
 

@@ -18,7 +18,7 @@ from cuckmq.context import Context
 from cuckmq.definition import JobDefinition
 from cuckmq.errors import AttemptLost
 from cuckmq.events import AttemptStarted
-from cuckmq.outcome import Cancel, Fail, Outcome, Snooze
+from cuckmq.outcome import Cancel, Fail, Outcome, Retry, Snooze, Verdict
 from cuckmq.payload import CodecError
 from cuckmq.protocol.exchange import Row
 from cuckmq.state import FailureReason
@@ -48,12 +48,14 @@ class Executor:
         """Run one claimed job to its end."""
         attempt = self._make_attempt(row, definition)
         began_at = time.monotonic()
+        error: BaseException | None
         self._record_start(attempt, definition)
         try:
             payload = self._decode(definition, row.payload)
             self._describe(definition, attempt, payload)
             value = await self._call(definition, payload, attempt)
-            outcome, error = await self._conclude(definition, attempt, value), None
+            outcome = await self._conclude(definition, attempt, value)
+            error = value if isinstance(value, Verdict) else None
         except BaseException as caught:  # noqa: BLE001 - whatever user code raises ends its job and nothing else
             outcome, error = await self._conclude_error(definition, attempt, caught), caught
         self._desk.finish(Ended(attempt, outcome, time.monotonic() - began_at, error))
@@ -116,9 +118,10 @@ class Executor:
 
     async def _conclude(self, definition: Definition, attempt: Attempt, value: Any) -> Outcome | None:
         if attempt.ending is not None:
+            _take_back_cancellation()
             await self._undo(attempt, AttemptLost(f"job {attempt.job_id} was told to stop: {attempt.ending}"))
             return self._conclude_stopped(attempt)
-        if isinstance(value, (Snooze, Cancel, Fail)):
+        if isinstance(value, Verdict):
             return await self._conclude_error(definition, attempt, value)
         detail = self._encode(definition, value)
         outcome = Outcome(attempt.job_id, attempt.number, "succeeded", None, detail)
@@ -138,6 +141,8 @@ class Executor:
         match error:
             case Snooze():
                 return Outcome(job_id, number, "snoozed", None, None, error.delay_secs)
+            case Retry():
+                return self._error(attempt, error, error.after_secs)
             case Cancel():
                 return Outcome(job_id, number, "cancelled", None, error_record(error, number))
             case Fail():
@@ -160,6 +165,9 @@ class Executor:
         except Exception:
             _logger.exception("the backoff of job %s cannot be told; it waits 60 s", attempt.name)
             delay_secs = 60.0
+        return self._error(attempt, error, delay_secs)
+
+    def _error(self, attempt: Attempt, error: BaseException, delay_secs: float) -> Outcome:
         record = error_record(error, attempt.number)
         return Outcome(attempt.job_id, attempt.number, "error", FailureReason.ERROR, record, delay_secs)
 

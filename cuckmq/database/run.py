@@ -14,8 +14,10 @@ from psycopg import pq
 from psycopg.rows import tuple_row
 
 from cuckmq.errors import (
+    ChannelNotFound,
     ConfigurationError,
     DefinitionNotDeployed,
+    DefinitionNotFound,
     SchemaMissing,
     SchemaOutdated,
     WorkerLost,
@@ -30,7 +32,7 @@ async def run(
 
     Raises:
         SchemaMissing, SchemaOutdated: the schema is not there, or lacks what the statement calls.
-        DefinitionNotDeployed, WorkerLost, ConfigurationError: as the statement says.
+        DefinitionNotDeployed, WorkerLost, NotFound, ConfigurationError: as the statement says.
         psycopg.Error: whatever else the database or the connection has to say.
     """
     try:
@@ -65,6 +67,10 @@ def translate(error: psycopg.Error, schema: str) -> NoReturn:
             raise WorkerLost(told) from error
         case "CQ003":
             raise ConfigurationError(f"{told}{hint}") from error
+        case "CQ404":
+            raise DefinitionNotFound(f"{told}{hint}") from error
+        case "CQ405":
+            raise ChannelNotFound(f"{told}{hint}") from error
         case _:
             pass
     if isinstance(error, pg.InvalidSchemaName):

@@ -9,7 +9,7 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
 
-from cuckmq import Attempt, Context, CuckmqError, JobDefinition, Orchestrator, Worker
+from cuckmq import Attempt, Context, CuckmqError, Exponential, JobDefinition, Orchestrator, Worker
 from cuckmq.errors import ConfigurationError, DefinitionError, DuplicateDefinition, InvalidName
 
 
@@ -56,6 +56,8 @@ def nowhere() -> Context:
         ({"delay_secs": True}, "delay_secs is a number of seconds or a timedelta, not True"),
         ({"backoff": -1}, "backoff is -1: allowed are 0 to"),
         ({"backoff": "exponential"}, "backoff is a number of seconds or a timedelta, not 'exponential'"),
+        ({"backoff": Exponential}, r"backoff is the class Exponential: give a value, as in Exponential\(b"),
+        ({"backoff": work_none}, "backoff is an async function: nobody awaits it"),
         ({"priority": 32768}, "priority is 32768: allowed are -32768 to 32767"),
         ({"priority": None}, "priority is a whole number, not None"),
         ({"channel": ""}, "channel '' has 0 characters"),

@@ -74,16 +74,36 @@ def test_a_snooze_costs_nothing(queue: Queue) -> None:
     job_id = queue.eye.enqueue("PING", job_group="a")
     worker_id = queue.eye.register()
     group = [queue.group_hash("a")]
-    for _ in range(3):
+    for num_snoozes in range(1, 4):
         (job,) = queue.eye.claim(worker_id)
+        assert job.attempt == num_snoozes
         verdicts = queue.eye.settle(
             worker_id, [Outcome(job_id, job.attempt, "snoozed", delay_secs=60.0)], group
         )
         assert verdicts[job_id] == "scheduled"
-        assert [queue.job(job_id, column) for column in COLUMNS] == ["scheduled", None, 0, 0, 0]
+        assert [queue.job(job_id, column) for column in COLUMNS] == ["scheduled", None, num_snoozes, 0, 0]
         queue.make_due()
     queue.eye.succeed(worker_id, queue.eye.claim(worker_id))
     assert queue.state(job_id) == "succeeded"
+
+
+def test_what_was_sent_for_an_earlier_run_changes_nothing(queue: Queue) -> None:
+    """E15: snoozed or given back and claimed again by the very same worker, a job has another number."""
+    queue.eye.deploy("PING", p_num_attempts=1)
+    job_id = queue.eye.enqueue("PING")
+    worker_id = queue.eye.register()
+    (first,) = queue.eye.claim(worker_id)
+    snooze = [Outcome(job_id, first.attempt, "snoozed", delay_secs=0.0)]
+    assert queue.eye.settle(worker_id, snooze) == {job_id: "scheduled"}
+    (second,) = queue.eye.claim(worker_id)
+    assert queue.eye.settle(worker_id, snooze) == {job_id: "lost"}
+    assert queue.eye.value("select {schema}.recall(%s, '{}')", worker_id) == [job_id]
+    (third,) = queue.eye.claim(worker_id)
+    assert [first.attempt, second.attempt, third.attempt] == [1, 2, 3]
+    late = [Outcome(job_id, second.attempt, "failed", "error", ERROR)]
+    assert queue.eye.settle(worker_id, late) == {job_id: "lost"}
+    queue.eye.succeed(worker_id, [third])
+    assert [queue.job(job_id, column) for column in COLUMNS] == ["succeeded", None, 3, 0, 0]
 
 
 def test_a_cancellation_is_an_end_without_a_reason(queue: Queue) -> None:

@@ -12,7 +12,18 @@ import psycopg
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from cuckmq import Attempt, Cancel, Context, Fail, JobDefinition, JobHandle, Snooze
+from cuckmq import (
+    Attempt,
+    Cancel,
+    Context,
+    Exponential,
+    Fail,
+    JobDefinition,
+    JobHandle,
+    Linear,
+    Retry,
+    Snooze,
+)
 
 
 class Ping(BaseModel):
@@ -67,7 +78,7 @@ async def async_both(payload: Ping, attempt: Attempt) -> int:
     return attempt.number
 
 
-@context.job(name="sync-both")
+@context.job(name="sync-both", num_attempts=5, backoff=Exponential(1, factor=3, max_secs=60, jitter=0.5))
 def sync_both(payload: Ping, attempt: Attempt) -> int:
     return attempt.number
 
@@ -102,6 +113,16 @@ def says_any(payload: Ping, attempt: Attempt) -> int | Snooze | Cancel | Fail:
     return Fail("no") if payload.message else 1
 
 
+@context.job(name="says-retry")
+async def says_retry(payload: Ping) -> int | Retry:
+    return Retry(timedelta(minutes=1), "busy") if payload.message else 1
+
+
+@context.job(name="says-all")
+def says_all() -> str | Snooze | Retry | Cancel | Fail:
+    return Retry(5)
+
+
 @context.job(name="says-or-nothing")
 async def says_or_nothing(payload: Ping) -> Snooze | None:
     return Snooze(5) if payload.message else None
@@ -111,6 +132,8 @@ assert_type(nothing, JobDefinition[Pair, None])
 assert_type(nothing_at_all, JobDefinition[None, None])
 assert_type(says, JobDefinition[Ping, int])
 assert_type(says_any, JobDefinition[Ping, int])
+assert_type(says_retry, JobDefinition[Ping, int])
+assert_type(says_all, JobDefinition[None, str])
 assert_type(says_or_nothing, JobDefinition[Ping, None])
 
 # Payloads and results of other kinds.
@@ -212,7 +235,9 @@ async def work_attempt(payload: None, attempt: Attempt) -> int:
 
 
 made_none = JobDefinition(context=context, name="made-none", work_function=work_none)
-made_payload = JobDefinition(context=context, name="made-payload", work_function=work_payload, priority=1)
+made_payload = JobDefinition(
+    context=context, name="made-payload", work_function=work_payload, backoff=Linear(timedelta(minutes=1))
+)
 made_says = JobDefinition(context=context, name="made-says", work_function=work_says, num_attempts=None)
 made_both = JobDefinition(context=context, name="made-both", work_function=work_both)
 made_repeats = JobDefinition(context=context, name="made-repeats", work_function=work_none, repeat_secs=1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import psycopg
 from pydantic import BaseModel
 
-from cuckmq import Attempt, Context, JobDefinition, Worker
+from cuckmq import Attempt, Context, Exponential, JobDefinition, Retry, Worker
 from cuckmq.events import Event
 
 
@@ -117,6 +117,11 @@ context.job(name="g")(attempt_last)  # refused
 context.job(name="h")(keyword)  # refused
 context.job(name="i")(5)  # refused
 context.job(name="j", job_group=5)(work)  # refused
+context.job(name="r", backoff="exponential")(work)  # refused
+Exponential("1")  # refused
+Retry("1")  # refused
+Retry()  # refused
+Exponential(1, 2)  # refused
 JobDefinition(context=context, name="k", work_function=work, repeat_secs=5)  # refused
 JobDefinition(context=context, name="l", work_function=work, num_atempts=5)  # refused
 JobDefinition(context=context, name="m", work_function=three)  # refused

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cuckmq import Cancel, CuckmqError, Fail, Snooze
+from cuckmq import Cancel, CuckmqError, Fail, Retry, Snooze
 from cuckmq.errors import ConfigurationError
 from cuckmq.outcome import Verdict
 
@@ -24,14 +24,22 @@ def test_a_verdict_is_no_error_of_our_family() -> None:
 
 
 @pytest.mark.parametrize(("delay", "secs"), [(0, 0.0), (1.5, 1.5), (timedelta(hours=1), 3600.0)])
-def test_snooze_takes_a_duration(delay: Any, secs: float) -> None:
+def test_snooze_and_retry_take_a_duration(delay: Any, secs: float) -> None:
     assert Snooze(delay).delay_secs == secs
+    assert Retry(delay).after_secs == secs
 
 
+@pytest.mark.parametrize("verdict", [Snooze, Retry])
 @pytest.mark.parametrize("delay", [-1, float("inf"), "5", True, None])
-def test_snooze_refuses_what_is_none(delay: Any) -> None:
-    with pytest.raises(ConfigurationError, match="Snooze is"):
-        Snooze(delay)
+def test_snooze_and_retry_refuse_what_is_none(verdict: type[Snooze | Retry], delay: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"{verdict.__name__} is"):
+        verdict(delay)
+
+
+def test_a_retry_says_its_reason_or_its_wait() -> None:
+    assert str(Retry(90)) == "to be tried again after 90 s"
+    assert str(Retry(90, "429 Too Many Requests")) == "429 Too Many Requests"
+    assert Retry(90).reason == ""
 
 
 @pytest.mark.parametrize("verdict", [Cancel, Fail])

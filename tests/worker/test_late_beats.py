@@ -9,7 +9,7 @@ from cuckmq.protocol.workers import Pulse
 
 
 async def test_a_late_beat_does_not_stop_the_next_run_of_a_snoozed_job(context: Context):
-    """F1: it asked after the first run, which was over when it was answered; the second has its number."""
+    """F1: it asked after the first run, which was over when it was answered."""
     seen: list[Any] = []
 
     @context.job(name="nap")

@@ -84,7 +84,7 @@ async def test_stop_lets_go_after_the_shutdown_time(context: Context):
         for handle in handles:
             assert await handle.result(timeout_secs=10) == "done"
             job = await handle.get()
-            assert (job.attempt, job.error_count, job.stall_count) == (1, 0, 0)
+            assert (job.attempt, job.error_count, job.stall_count) == (2, 0, 0)
 
 
 async def test_stop_ends_though_a_job_ignores_it(context: Context):

@@ -150,7 +150,7 @@ async def test_verdicts_returned_or_raised(context: Context, how: str):
     assert caught.value.reason == "declared"
     assert (await failed.get()).error_count == 0
     assert (await cancelled.get()).errors[0].message == "not wanted"
-    assert snoozes == [1, 1, 1, 1]
+    assert snoozes == [1, 2, 3, 4]
     assert (await snoozed.get()).error_count == 0
 
 

@@ -18,7 +18,7 @@ declare
     v_is_entry_gone boolean;
 begin
     select j.lane_id, j.run_at, {schema}.group_hash(j.job_group) as group_hash,
-        j.error_count + j.stall_count as attempt, l.channel_id
+        j.error_count + j.stall_count + j.return_count as attempt, l.channel_id
     into v_job
     from {schema}.job j join {schema}.lane l on l.id = j.lane_id
     where j.id = p_job_id for update of j;

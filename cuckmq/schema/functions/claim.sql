@@ -121,7 +121,7 @@ begin
     with claimed as materialized (
         select u.place, u.group_hash, j.id, j.definition_id, j.lane_id, j.run_at, j.job_group,
             j.error_count, j.stall_count, j.num_attempts, j.payload,
-            j.error_count + j.stall_count + 1 as attempt
+            j.error_count + j.stall_count + j.return_count + 1 as attempt
         from unnest(v_job_ids, v_group_hashes) with ordinality u(id, group_hash, place)
         join {schema}.job j on j.id = u.id
     ), started as (

@@ -30,6 +30,7 @@ begin
         array_agg(u.claimed_at) filter (where u.is_cancel_requested) as claimed_ats
     into v_taken from unknown u;
     v_job_ids := v_taken.job_ids;
+    update {schema}.job j set return_count = j.return_count + 1 where j.id = any(v_job_ids);
     perform {schema}.put_back(v_job_ids);
     if v_taken.cancelled is not null then
         perform {schema}.finalize(

@@ -70,6 +70,7 @@ begin
         ), later as (
             update {schema}.job j
             set error_count = j.error_count + (m.outcome = 'error')::integer,
+                return_count = j.return_count + (m.outcome = 'snoozed')::integer,
                 errors = case m.outcome when 'error' then coalesce(j.errors, '[]') || m.detail::jsonb
                     else j.errors end,
                 run_at = clock_timestamp() + greatest(m.delay_secs, 0) * interval '1 second'

@@ -45,6 +45,8 @@ create table {schema}.schedule (
 
 create sequence {schema}.job_id_seq as bigint;
 
+-- Each claim of a job ends in an error, a stall, a return (snoozed, or given back) or for good. So the sum of
+-- the three counts, plus one, is a number that no two claims of it share: the attempt, half of the fence.
 create table {schema}.job (
     id bigint primary key default nextval('{schema}.job_id_seq'),
     definition_id integer not null,
@@ -53,6 +55,7 @@ create table {schema}.job (
     num_stalls integer not null,
     error_count integer not null default 0,
     stall_count integer not null default 0,
+    return_count integer not null default 0,
     run_at timestamptz not null,
     created_at timestamptz not null default clock_timestamp(),
     job_group text check (job_group <> '' and length(job_group) <= 500),
@@ -173,7 +176,7 @@ select
         else 'queued'
     end as state,
     null::text as reason,
-    coalesce(r.attempt, j.error_count + j.stall_count) as attempt,
+    coalesce(r.attempt, j.error_count + j.stall_count + j.return_count) as attempt,
     j.error_count, j.stall_count, j.num_attempts, j.num_stalls,
     j.created_at, j.run_at, r.claimed_at, null::timestamptz as finalized_at, r.worker_id,
     coalesce(r.is_cancel_requested, false) as is_cancel_requested,

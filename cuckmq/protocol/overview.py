@@ -1,0 +1,138 @@
+"""Look at what stands around the jobs, without changing anything: workers, channels, schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from cuckmq.protocol.statement import Statement
+from cuckmq.state import JobState
+
+WORKERS: Final = """
+    select w.id, w.name, w.host, w.pid, w.version, w.concurrency, w.channels, w.started_at, w.heartbeat_at,
+        coalesce(r.num_running, 0),
+        not w.is_lost and clock_timestamp() - greatest(w.heartbeat_at, pg_postmaster_start_time())
+            <= w.lease_secs * interval '1 second'
+    from {schema}.worker w
+    left join (
+        select worker_id, count(*) as num_running from {schema}.running group by worker_id
+    ) r on r.worker_id = w.id
+    where %s::bigint is null or w.id = %s::bigint
+    order by w.id
+"""
+CHANNELS: Final = """
+    with entry (lane_id, state, num) as (
+        select lane_id, 'scheduled', count(*)
+        from {schema}.scheduled where job_id is not null group by lane_id
+        union all
+        select lane_id, 'queued', count(*) from {schema}.ready where job_id is not null group by lane_id
+        union all
+        select lane_id, 'queued', count(*) from {schema}.waiting group by lane_id
+        union all
+        select j.lane_id, 'running', count(*)
+        from {schema}.running r join {schema}.job j on j.id = r.job_id group by j.lane_id
+        union all
+        select lane_id, state, count(*) from {schema}.finalized_job group by lane_id, state
+    ), counted as (
+        select l.channel_id, e.state, sum(e.num)::bigint as num
+        from entry e join {schema}.lane l on l.id = e.lane_id group by l.channel_id, e.state
+    )
+    select c.name, coalesce(jsonb_object_agg(n.state, n.num) filter (where n.state is not null), '{}')
+    from {schema}.channel c left join counted n on n.channel_id = c.id
+    where %s::text is null or c.name = %s::text
+    group by c.id order by c.name
+"""
+SCHEDULES: Final = """
+    select s.name, s.repeat_secs, s.next_at, s.last_at from {schema}.schedule s
+    where %s::text is null or s.name = %s::text
+    order by s.name
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """A running worker, as it was found.
+
+    Attributes:
+        id: of this run of it; a worker that registers anew has another.
+        name: as it was given.
+        host: where it runs.
+        pid: its process there.
+        version: of its library.
+        concurrency: how many jobs it runs at once.
+        channels: which it serves; None for all.
+        started_at: when it registered.
+        heartbeat_at: when it last beat, by the database's clock.
+        num_running: how many jobs it holds: those that run, and those it has claimed ahead.
+        is_alive: whether its lease holds. One whose lease is over is about to be rescued.
+    """
+
+    id: int
+    name: str
+    host: str
+    pid: int
+    version: str
+    concurrency: int
+    channels: tuple[str, ...] | None
+    started_at: datetime
+    heartbeat_at: datetime
+    num_running: int
+    is_alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelInfo:
+    """A channel, as it was found.
+
+    Attributes:
+        name: as definitions, jobs and workers name it.
+        counts: how many of its jobs are in each state, those that have none included.
+    """
+
+    name: str
+    counts: Mapping[JobState, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleInfo:
+    """When a definition repeats.
+
+    Attributes:
+        name: of the definition.
+        repeat_secs: a job each so many seconds.
+        next_at: the next moment; one that is past waits for an orchestrator.
+        last_at: the last moment that had a job; None before the first.
+    """
+
+    name: str
+    repeat_secs: float
+    next_at: datetime
+    last_at: datetime | None
+
+
+def find_workers(worker_id: int | None = None) -> Statement[WorkerInfo]:
+    """Find all workers, or the one of that id, oldest first. Reads every entry in `running`, once."""
+    return Statement(WORKERS, (worker_id, worker_id), _worker)
+
+
+def find_channels(name: str | None = None) -> Statement[ChannelInfo]:
+    """Find all channels, or the one of that name, by name. Reads every entry, and all of history."""
+    return Statement(CHANNELS, (name, name), _channel)
+
+
+def find_schedules(name: str | None = None) -> Statement[ScheduleInfo]:
+    """Find all schedules, or the one of that name, by name."""
+    return Statement(SCHEDULES, (name, name), lambda row: ScheduleInfo(*row))
+
+
+def _worker(row: tuple[Any, ...]) -> WorkerInfo:
+    info = WorkerInfo(*row)
+    return info if info.channels is None else replace(info, channels=tuple(info.channels))
+
+
+def _channel(row: tuple[Any, ...]) -> ChannelInfo:
+    name, counts = row
+    return ChannelInfo(name, MappingProxyType({state: counts.get(state.value, 0) for state in JobState}))
