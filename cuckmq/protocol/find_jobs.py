@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cuckmq.protocol import inspect
 from cuckmq.protocol.inspect import JobRow
-from cuckmq.protocol.statement import Statement, only
+from cuckmq.protocol.statement import Statement
 
 
 def _jobs_of(ids: str) -> str:
@@ -44,11 +44,6 @@ class Filter:
         """Give the parameters for a page of these jobs."""
         wanted = (self.states, self.name, self.channel, self.job_group, self.payload)
         return (*wanted, after, limit, is_oldest_first)
-
-
-def find_job_ids(wanted: Filter, *, after: int | None, limit: int) -> Statement[int]:
-    """Find the ids of a page of jobs, oldest first."""
-    return Statement(FIND, wanted.parameters(after, limit, is_oldest_first=True), only)
 
 
 def list_jobs(wanted: Filter, *, after: int | None, limit: int, is_oldest_first: bool) -> Statement[JobRow]:
