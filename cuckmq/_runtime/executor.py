@@ -69,7 +69,9 @@ class Executor:
     def _describe(self, definition: Definition, attempt: Attempt, payload: Any) -> None:
         if _logger.isEnabledFor(logging.DEBUG):
             try:
-                described = "" if definition.describe is None else f": {definition.describe(payload)}"
+                described = (
+                    "" if definition.terms.describe is None else f": {definition.terms.describe(payload)}"
+                )
             except Exception:
                 _logger.exception("the payload of job %s cannot be described", attempt.job_id)
                 described = ""
@@ -161,7 +163,7 @@ class Executor:
             attempt.job_id, attempt.name, attempt.number, type(error).__qualname__, message_of(error)[:200],
         )  # fmt: skip
         try:
-            delay_secs = backoff_secs(definition.backoff, attempt.error_count + 1)
+            delay_secs = backoff_secs(definition.terms.backoff, attempt.error_count + 1)
         except Exception:
             _logger.exception("the backoff of job %s cannot be told; it waits 60 s", attempt.name)
             delay_secs = 60.0

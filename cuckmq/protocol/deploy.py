@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from cuckmq.protocol.statement import Statement, only
@@ -13,20 +14,35 @@ UNDEPLOY: Final = "select {schema}.undeploy(%s)"
 FIND: Final = "select d.name, d.id from {schema}.job_definition d where d.name = any(%s)"
 
 
-def deploy(
-    *,
-    name: str,
-    channel: str,
-    priority: int,
-    delay_secs: float,
-    num_attempts: int,
-    num_stalls: int,
-    repeat_secs: float | None,
-    job_group: str | None,
-) -> Statement[int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What the database keeps of a definition's terms. Limits of UNLIMITED mean none."""
+
+    channel: str
+    priority: int
+    delay_secs: float
+    num_attempts: int
+    num_stalls: int
+    repeat_secs: float | None = None
+    job_group: str | None = None
+
+
+def deploy(name: str, deployment: Deployment) -> Statement[int]:
     """Make a definition known or bring it up to date; one row, of its id. Safe to repeat."""
+    what = deployment
     return Statement(
-        DEPLOY, (name, channel, priority, delay_secs, num_attempts, num_stalls, repeat_secs, job_group), only
+        DEPLOY,
+        (
+            name,
+            what.channel,
+            what.priority,
+            what.delay_secs,
+            what.num_attempts,
+            what.num_stalls,
+            what.repeat_secs,
+            what.job_group,
+        ),
+        only,
     )
 
 

@@ -1,0 +1,95 @@
+"""How jobs of one definition get in: payloads and options become a statement, and then are told of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from cuckmq.errors import InvalidPayload
+from cuckmq.events import JobEnqueued
+from cuckmq.home import Home
+from cuckmq.names import check_job_group
+from cuckmq.options import EnqueueOptions, as_placement
+from cuckmq.payload import Codec, CodecError
+from cuckmq.protocol.enqueue import enqueue
+from cuckmq.protocol.statement import Statement
+from cuckmq.terms import Terms
+
+
+class Entry(NamedTuple):
+    """Jobs on their way in.
+
+    Attributes:
+        statement: puts them in.
+        groups: the group of each, or None when there are none.
+        channel: where they go.
+        is_deferred: whether they count only when the caller's transaction commits.
+    """
+
+    statement: Statement[list[int]]
+    groups: Sequence[str | None] | None
+    channel: str
+    is_deferred: bool
+
+
+class Intake:
+    """Prepares entries, which sync and async callers then run, and tells of those that were taken in.
+
+    Args:
+        home: whose wakes and events.
+        name: of the definition.
+        terms: of the definition.
+        codec: of its payloads.
+    """
+
+    def __init__(self, home: Home, name: str, terms: Terms, codec: Codec[Any]) -> None:
+        self._home = home
+        self._name = name
+        self._terms = terms
+        self._codec = codec
+
+    def prepare(self, payloads: Sequence[Any], options: EnqueueOptions, *, is_deferred: bool) -> Entry:
+        """Make the statement that puts in a job for each payload.
+
+        Raises:
+            InvalidPayload: one does not fit, or JSON in Postgres cannot keep it.
+            ConfigurationError: an option is unknown or out of range.
+        """
+        placement = as_placement(options)
+        channel = placement.channel or self._terms.channel
+        texts = [self._encode(payload) for payload in payloads]
+        groups = self._groups(payloads, options.get("job_group"))
+        # In the caller's transaction the notification must go with the commit, whenever that is.
+        is_silent = not is_deferred and not self._home.wakes.is_notice_due(channel)
+        statement = enqueue(self._name, texts, groups, placement, is_silent=is_silent)
+        return Entry(statement, groups, channel, is_deferred)
+
+    def taken(self, entry: Entry, job_ids: list[int]) -> None:
+        """Wake and tell those whom it concerns, unless all depends on a commit of the caller's."""
+        if entry.is_deferred:
+            return
+        self._home.wakes.wake(entry.channel)
+        if self._home.events.is_heard:
+            for job_id, group in zip(job_ids, entry.groups or [None] * len(job_ids), strict=True):
+                self._home.events.tell(JobEnqueued(job_id=job_id, name=self._name, job_group=group))
+
+    def fixed_job_group(self) -> str | None:
+        """The group of every job, if it hangs on no payload: for those who enqueue without Python."""
+        given = self._terms.job_group
+        if callable(given):
+            group = given(None) if self._codec.is_empty else None
+            return None if group is None else check_job_group(group)
+        return given
+
+    def _encode(self, payload: Any) -> str:
+        try:
+            return self._codec.encode(payload)
+        except CodecError as error:
+            raise InvalidPayload(str(error)) from error.__cause__
+
+    def _groups(self, payloads: Sequence[Any], job_group: str | None) -> Sequence[str | None] | None:
+        given = self._terms.job_group if job_group is None else check_job_group(job_group)
+        if given is None or isinstance(given, str):
+            return None if given is None else [given] * len(payloads)
+        groups = [given(payload) for payload in payloads]
+        return [None if group is None else check_job_group(group) for group in groups]

@@ -1,0 +1,76 @@
+"""The terms of a definition: its options, read once and checked, and what of them the database keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cuckmq.backoff import DEFAULT_BACKOFF_SECS, Backoff, check_backoff
+from cuckmq.errors import DefinitionError
+from cuckmq.names import check_job_group, check_name
+from cuckmq.options import JOB_OPTIONS, JobOptions, as_priority, unknown_options
+from cuckmq.protocol.deploy import Deployment
+from cuckmq.types import Secs, as_limit, as_secs
+
+DEFAULT_CHANNEL: Final = "_default"
+MIN_REPEAT_SECS: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How the jobs of a definition are treated. The attributes are those of JobOptions, made sure of."""
+
+    channel: str
+    priority: int
+    num_attempts: int
+    num_stalls: int
+    backoff: Backoff
+    delay_secs: float
+    repeat_secs: float | None
+    job_group: str | Callable[[Any], str | None] | None
+    describe: Callable[[Any], str] | None
+
+
+def read_terms(name: str, options: JobOptions, repeat_secs: Secs | None) -> Terms:
+    """Read the options of the definition of this name.
+
+    Raises:
+        DefinitionError: there is no such option.
+        ConfigurationError: an option is out of range.
+    """
+    complaint = unknown_options(options, JOB_OPTIONS)
+    if complaint is not None:
+        raise DefinitionError(f"job {name!r}: {complaint}, repeat_secs")
+    job_group = options.get("job_group")
+    return Terms(
+        channel=check_name("channel", options.get("channel", DEFAULT_CHANNEL)),
+        priority=as_priority(options.get("priority", 0)),
+        num_attempts=as_limit("num_attempts", options.get("num_attempts", 1), minimum=1),
+        num_stalls=as_limit("num_stalls", options.get("num_stalls", 3), minimum=0),
+        backoff=check_backoff(options.get("backoff", DEFAULT_BACKOFF_SECS)),
+        delay_secs=as_secs("delay_secs", options.get("delay_secs", 0.0)),
+        repeat_secs=(
+            None if repeat_secs is None else as_secs("repeat_secs", repeat_secs, minimum=MIN_REPEAT_SECS)
+        ),
+        job_group=job_group if job_group is None or callable(job_group) else check_job_group(job_group),
+        describe=options.get("describe"),
+    )
+
+
+def as_deployment(terms: Terms, job_group: str | None) -> Deployment:
+    """Tell the database's part of the terms.
+
+    Args:
+        terms: of the definition.
+        job_group: the group of every job, if it hangs on no payload.
+    """
+    return Deployment(
+        channel=terms.channel,
+        priority=terms.priority,
+        delay_secs=terms.delay_secs,
+        num_attempts=terms.num_attempts,
+        num_stalls=terms.num_stalls,
+        repeat_secs=terms.repeat_secs,
+        job_group=job_group,
+    )
