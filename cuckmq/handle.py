@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Generic, TypeVar
 
 from cuckmq.database.database import Database
@@ -56,7 +55,7 @@ class JobHandle(Generic[ResultT_co]):
         Works from any process, and at once for a job that ended long ago.
 
         Args:
-            timeout_secs: how long to wait; None for as long as it takes.
+            timeout_secs: how long to wait; 0 for one look; None for as long as it takes.
 
         Raises:
             JobFailed: it failed; the message has the last error.
@@ -66,15 +65,11 @@ class JobHandle(Generic[ResultT_co]):
             InvalidResult: what is stored does not fit the definition's result type.
         """
         limit_secs = None if timeout_secs is None else as_secs("timeout_secs", timeout_secs)
-        found = await self._database.run(inspect.find_endings([self.id]))
-        if found:
-            return self._read(found[0])
-        try:
-            ending = await asyncio.wait_for(self._endings.wait(self.id), limit_secs)
-        except TimeoutError:
+        ending = await self._endings.wait(self.id, limit_secs)
+        if ending is None:
             raise ResultTimeout(
                 f"job {self.id} did not end within {limit_secs:g} s; it goes on", job_id=self.id
-            ) from None
+            )
         return self._read(ending)
 
     async def cancel(self) -> bool:

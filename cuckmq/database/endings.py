@@ -23,6 +23,7 @@ _logger = logging.getLogger("cuckmq.endings")
 
 MIN_PAUSE_SECS: Final = 0.005
 MAX_PAUSE_SECS: Final = 0.5
+LOOK_SECS: Final = 1.0
 
 
 class Endings:
@@ -38,21 +39,38 @@ class Endings:
         self._youngest_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self._kick = asyncio.Event()
+        self._next_look: asyncio.Future[None] | None = None
 
-    async def wait(self, job_id: int) -> Ending:
-        """Wait until the job has ended, or is nowhere. Cancel it to stop waiting; the job goes on."""
+    async def wait(self, job_id: int, limit_secs: float | None = None) -> Ending | None:
+        """Wait until the job has ended, or is nowhere. Cancel it to stop waiting; the job goes on.
+
+        Args:
+            job_id: of the job.
+            limit_secs: how long to wait; one look is made even if that is 0. None for no limit.
+
+        Returns:
+            How it ended; None when it had not within the limit.
+        """
         loop = asyncio.get_running_loop()
         if self._task is not None and self._task.get_loop() is not loop:
             # Tasks, futures and events belong to their loop, and stay behind with it.
-            self._task, self._kick, self._waiters = None, asyncio.Event(), {}
+            self._task, self._kick, self._waiters, self._next_look = None, asyncio.Event(), {}, None
         waiter: asyncio.Future[Ending] = loop.create_future()
+        if self._next_look is None:
+            self._next_look = loop.create_future()
+        look = self._next_look
         self._waiters.setdefault(job_id, set()).add(waiter)
         self._youngest_at = time.monotonic()
         self._kick.set()
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._watch(), name="cuckmq-endings")
         try:
-            return await waiter
+            await asyncio.wait((waiter,), timeout=limit_secs)
+            if not waiter.done():
+                # The time may have been too short for a single look, and a job that ended long ago is
+                # told of whatever the limit.
+                await asyncio.wait((waiter, look), timeout=LOOK_SECS, return_when=asyncio.FIRST_COMPLETED)
+            return waiter.result() if waiter.done() else None
         finally:
             waiters = self._waiters.get(job_id, set())
             waiters.discard(waiter)
@@ -62,6 +80,7 @@ class Endings:
     async def _watch(self) -> None:
         while self._waiters:
             self._kick.clear()
+            look, self._next_look = self._next_look, None
             try:
                 for ending in await self._database.run(find_endings(list(self._waiters))):
                     for waiter in self._waiters.pop(ending.job_id, set()):
@@ -75,6 +94,9 @@ class Endings:
                     if not waiter.done():
                         waiter.set_exception(error)
                 return
+            finally:
+                if look is not None and not look.done():
+                    look.set_result(None)
             if self._waiters:
                 waited_secs = time.monotonic() - self._youngest_at
                 pause_secs = min(max(waited_secs / 10, MIN_PAUSE_SECS), MAX_PAUSE_SECS)

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from cuckmq import Cancel, Context, Fail, JobDefinition, JobState, Worker
 from cuckmq.errors import (
@@ -106,6 +107,38 @@ async def test_waiting_has_a_limit(act: JobDefinition[str, str], secs: float) ->
     with pytest.raises(ResultTimeout, match=f"job {handle.id} did not end within {secs:g} s; it goes on"):
         await handle.result(timeout_secs=secs)
     assert (await handle.get()).state == JobState.SCHEDULED
+
+
+@pytest.mark.parametrize("payload", ["hi", "raise", "cancel"])
+async def test_what_ended_is_told_with_no_time_to_wait(
+    context: Context, act: JobDefinition[str, str], payload: str
+) -> None:
+    """G3, G4: a limit of 0 is one look, and one look is enough for a job that has ended."""
+    handle = await act.enqueue(payload)
+    async with Worker(context) as worker:
+        await worker.wait_until_idle()
+    for _ in range(20):
+        try:
+            assert await handle.result(timeout_secs=0) == "HI"
+        except (JobFailed, JobCancelled):
+            assert payload != "hi"
+
+
+async def test_a_thousand_waiters_use_one_connection(
+    context: Context, act: JobDefinition[str, str], dsn: str, schema: str
+) -> None:
+    """G3: those who wait in a process are served together, by one question at a time."""
+    handles = await act.enqueue_many([f"hi {i}" for i in range(1_000)])
+    async with Context(make_conninfo(dsn, application_name=schema), schema=schema) as elsewhere:
+        same = elsewhere.job(name="ACT")(act.work_function)
+        waiting = [asyncio.create_task(same.handle(each.id).result(timeout_secs=60)) for each in handles]
+        async with Worker(context):
+            assert len(set(await asyncio.gather(*waiting))) == 1_000
+        async with context.database.connection() as connection:
+            cursor = await connection.execute(
+                "select count(*) from pg_stat_activity where application_name = %s", [schema]
+            )
+            assert await cursor.fetchone() == (1,)
 
 
 @pytest.mark.parametrize("secs", [-1, "5", True, float("nan")])
