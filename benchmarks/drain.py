@@ -14,20 +14,16 @@ import argparse
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from benchmarks import engine
-from cuckmq.database.embedded import EmbeddedPostgres
+from benchmarks.place import SCHEMA, server
 from cuckmq.schema import generate_migration_sql
-
-SCHEMA = "_bench"
 
 
 def prepare(connection: psycopg.Connection[Any], num_jobs: int, num_groups: int) -> None:
@@ -37,9 +33,10 @@ def prepare(connection: psycopg.Connection[Any], num_jobs: int, num_groups: int)
         connection.execute(fragment.encode())
     connection.execute(f"""select "{SCHEMA}".deploy('noop')""")
     for at in range(0, num_jobs, 5000):
-        groups = [f"g{each % num_groups}" for each in range(at, at + 5000)] if num_groups else None
+        num = min(5000, num_jobs - at)
+        groups = [f"g{each % num_groups}" for each in range(at, at + num)] if num_groups else None
         connection.execute(
-            f'select "{SCHEMA}".enqueue_many(%s, %s, %s)', ("noop", ['{"n": 1}'] * 5000, groups)
+            f'select "{SCHEMA}".enqueue_many(%s, %s, %s)', ("noop", ['{"n": 1}'] * num, groups)
         )
     connection.execute("vacuum analyze")
     connection.execute("checkpoint")
@@ -134,12 +131,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--snapshot", action="store_true")
     options = parser.parse_args()
-    with ExitStack() as stack:
-        dsn = options.dsn
-        if dsn is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory())
-            dsn = stack.enter_context(EmbeddedPostgres.start(Path(folder))).dsn
-        connection = stack.enter_context(psycopg.connect(dsn, autocommit=True))
+    with server(options.dsn) as dsn, psycopg.connect(dsn, autocommit=True) as connection:
         row = connection.execute("show server_version").fetchone()
         print(f"PostgreSQL {row[0] if row else '?'}, {options.jobs} jobs, {options.groups or 'no'} groups")
         rates: dict[str, list[float]] = {"engine": [], "worker": []}
