@@ -24,7 +24,6 @@ async def measure(module: str, dsn: str, *arguments: str) -> list[str]:
     return out.decode().splitlines()
 
 
-@pytest.mark.xdist_group("benchmarks")
 @pytest.mark.parametrize(
     ("module", "arguments", "told"),
     [
