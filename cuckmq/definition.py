@@ -9,16 +9,17 @@ import psycopg
 from typing_extensions import Unpack
 
 from cuckmq.attempt import Attempt
-from cuckmq.errors import ConfigurationError, DefinitionError
+from cuckmq.errors import ConfigurationError, DefinitionError, KeyNotFound
 from cuckmq.events import DefinitionDeployed
 from cuckmq.handle import JobHandle
 from cuckmq.home import Home
 from cuckmq.intake import Intake
-from cuckmq.names import check_name
+from cuckmq.names import check_name, check_unique_key
 from cuckmq.options import EnqueueOptions, JobOptions
 from cuckmq.outcome import Answer
 from cuckmq.payload import Codec
 from cuckmq.protocol.deploy import deploy, undeploy
+from cuckmq.protocol.unique_key import find_holder
 from cuckmq.signature import read_signature
 from cuckmq.terms import as_deployment, read_terms
 from cuckmq.types import Secs
@@ -174,9 +175,13 @@ class JobDefinition(Generic[PayloadT, ResultT]):
             connection: enqueue inside the transaction of this connection. It is not committed here.
             options: when, where and how; see EnqueueOptions.
 
+        With a unique key that another job holds, nothing is put in: the handle is that job's, and its
+        `is_duplicate` is true. It waits for transactions that are about to take or give back the key.
+
         Raises:
             InvalidPayload: it does not fit, or JSON in Postgres cannot keep it.
             DefinitionNotDeployed: deploy() it first.
+            DuplicateJob: another job holds the unique key, and on_duplicate is "raise".
             ConfigurationError: an option is unknown or out of range.
         """
         return (await self._put([payload], connection, options))[0]
@@ -193,11 +198,7 @@ class JobDefinition(Generic[PayloadT, ResultT]):
         Raises:
             ConfigurationError: the payloads are not a list, tuple or other sequence of payloads.
         """
-        if isinstance(payloads, (str, bytes)) or not isinstance(payloads, Sequence):
-            raise ConfigurationError(
-                f"enqueue_many takes a list of payloads, not a {type(payloads).__name__}"
-            )
-        return await self._put(payloads, connection, options)
+        return await self._put(_as_payloads(payloads), connection, options)
 
     @overload
     def enqueue_sync(
@@ -223,10 +224,17 @@ class JobDefinition(Generic[PayloadT, ResultT]):
         **options: Unpack[EnqueueOptions],
     ) -> JobHandle[Any]:
         """Do what enqueue() does, without an event loop: from threads, scripts, sync web frameworks."""
-        entry = self._intake.prepare([payload], options, is_deferred=connection is not None)
-        (job_ids,) = self._home.database.run_sync(entry.statement, connection)
-        self._intake.taken(entry, job_ids)
-        return self.handle(job_ids[0])
+        return self._put_sync([payload], connection, options)[0]
+
+    def enqueue_many_sync(
+        self,
+        payloads: Sequence[PayloadT],
+        *,
+        connection: psycopg.Connection[Any] | None = None,
+        **options: Unpack[EnqueueOptions],
+    ) -> list[JobHandle[ResultT]]:
+        """Do what enqueue_many() does, without an event loop."""
+        return self._put_sync(_as_payloads(payloads), connection, options)
 
     async def _put(
         self,
@@ -237,13 +245,56 @@ class JobDefinition(Generic[PayloadT, ResultT]):
         entry = self._intake.prepare(payloads, options, is_deferred=connection is not None)
         (job_ids,) = await self._home.database.run(entry.statement, connection)
         self._intake.taken(entry, job_ids)
-        return [self.handle(job_id) for job_id in job_ids]
+        return [self._hold(job_id) for job_id in job_ids]
+
+    def _put_sync(
+        self, payloads: Sequence[Any], connection: psycopg.Connection[Any] | None, options: EnqueueOptions
+    ) -> list[JobHandle[ResultT]]:
+        entry = self._intake.prepare(payloads, options, is_deferred=connection is not None)
+        (job_ids,) = self._home.database.run_sync(entry.statement, connection)
+        self._intake.taken(entry, job_ids)
+        return [self._hold(job_id) for job_id in job_ids]
+
+    async def find(self, unique_key: str) -> JobHandle[ResultT]:
+        """Take hold of the job of this definition that holds a unique key, in any process.
+
+        Raises:
+            KeyNotFound: none does, or none does any more.
+        """
+        return self._holder(
+            unique_key,
+            await self._home.database.run(find_holder(self.name, check_unique_key(unique_key))),
+        )
+
+    def find_sync(self, unique_key: str) -> JobHandle[ResultT]:
+        """Do what find() does, without an event loop."""
+        return self._holder(
+            unique_key, self._home.database.run_sync(find_holder(self.name, check_unique_key(unique_key)))
+        )
 
     def handle(self, job_id: int) -> JobHandle[ResultT]:
         """Take hold of a job of this definition by its id, in any process."""
+        return self._hold(job_id)
+
+    def _hold(self, job_id: int) -> JobHandle[ResultT]:
         return JobHandle(
-            job_id,
+            abs(job_id),
             database=self._home.database,
             endings=self._home.endings,
             codec=self.result_codec,
+            is_duplicate=job_id < 0,
         )
+
+    def _holder(self, unique_key: str, job_ids: list[int]) -> JobHandle[ResultT]:
+        if not job_ids:
+            raise KeyNotFound(
+                f"no job {self.name!r} holds the unique key {unique_key!r}: never enqueued, or it gave the "
+                'key back (one of unique_scope="kept" does not while it is known)'
+            )
+        return self.handle(job_ids[0])
+
+
+def _as_payloads(payloads: object) -> Sequence[Any]:
+    if isinstance(payloads, (str, bytes)) or not isinstance(payloads, Sequence):
+        raise ConfigurationError(f"enqueue_many takes a list of payloads, not a {type(payloads).__name__}")
+    return payloads

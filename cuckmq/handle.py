@@ -23,14 +23,22 @@ class JobHandle(Generic[ResultT_co]):
 
     Attributes:
         id: the job's id.
+        is_duplicate: whether enqueue put in nothing, since this job held the unique key already.
     """
 
-    __slots__ = ("_codec", "_database", "_endings", "id")
+    __slots__ = ("_codec", "_database", "_endings", "id", "is_duplicate")
 
     def __init__(
-        self, job_id: int, *, database: Database, endings: Endings, codec: Codec[ResultT_co]
+        self,
+        job_id: int,
+        *,
+        database: Database,
+        endings: Endings,
+        codec: Codec[ResultT_co],
+        is_duplicate: bool = False,
     ) -> None:
         self.id = job_id
+        self.is_duplicate = is_duplicate
         self._database = database
         self._endings = endings
         self._codec = codec

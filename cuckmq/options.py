@@ -13,6 +13,7 @@ from cuckmq.errors import ConfigurationError
 from cuckmq.names import check_name
 from cuckmq.protocol.enqueue import Placement
 from cuckmq.types import Secs, as_count, as_moment, as_secs
+from cuckmq.uniqueness import OnDuplicate, UniqueKey, Uniqueness, UniqueScope, read_uniqueness
 
 
 class JobOptions(TypedDict, total=False):
@@ -28,6 +29,12 @@ class JobOptions(TypedDict, total=False):
         delay_secs: how long each job waits before it may run.
         job_group: the group in which a job runs alone: a name, or a function from the payload to a
             name or None.
+        unique_key: the key under which no second job is put in: a name, or a function from the payload to a
+            name or None.
+        unique_scope: how long a job holds its key: until it starts (`queued`), until it ends (`live`, the
+            default), as long as it is known (`kept`), or `for` a time.
+        unique_for_secs: that time, from the enqueue on.
+        on_duplicate: `return` the job that holds the key (the default), or `raise` DuplicateJob.
         describe: what debug log lines say of a payload; without it they say nothing of payloads.
     """
 
@@ -38,6 +45,10 @@ class JobOptions(TypedDict, total=False):
     num_stalls: int | None
     delay_secs: Secs
     job_group: str | Callable[[Any], str | None] | None
+    unique_key: UniqueKey | None
+    unique_scope: UniqueScope | None
+    unique_for_secs: Secs | None
+    on_duplicate: OnDuplicate | None
     describe: Callable[[Any], str]
 
 
@@ -52,6 +63,11 @@ class EnqueueOptions(TypedDict, total=False):
         priority: higher goes first within a channel; -32768 to 32767.
         num_attempts: how many tries may end in an error.
         num_stalls: how many lost workers each survives.
+        unique_key: put in none while another holds this key: a name, or a function from the payload to a
+            name or None.
+        unique_scope: how long each holds its key: `queued`, `live`, `kept` or `for`.
+        unique_for_secs: the time of scope `for`, from the enqueue on.
+        on_duplicate: `return` the job that holds the key, or `raise` DuplicateJob.
     """
 
     delay_secs: Secs | None
@@ -61,6 +77,10 @@ class EnqueueOptions(TypedDict, total=False):
     priority: int | None
     num_attempts: int | None
     num_stalls: int | None
+    unique_key: UniqueKey | None
+    unique_scope: UniqueScope | None
+    unique_for_secs: Secs | None
+    on_duplicate: OnDuplicate | None
 
 
 JOB_OPTIONS: Final = frozenset(JobOptions.__annotations__)
@@ -94,6 +114,20 @@ def as_placement(options: EnqueueOptions) -> Placement:
         priority=None if priority is None else as_priority(priority),
         num_attempts=None if num_attempts is None else as_count("num_attempts", num_attempts, minimum=1),
         num_stalls=None if num_stalls is None else as_count("num_stalls", num_stalls, minimum=0),
+    )
+
+
+def as_uniqueness(options: JobOptions | EnqueueOptions) -> Uniqueness:
+    """Check what is said of unique keys.
+
+    Raises:
+        ConfigurationError: one of them is no such thing, or two do not go together.
+    """
+    return read_uniqueness(
+        unique_key=options.get("unique_key"),
+        unique_scope=options.get("unique_scope"),
+        unique_for_secs=options.get("unique_for_secs"),
+        on_duplicate=options.get("on_duplicate"),
     )
 
 

@@ -9,9 +9,10 @@ from typing import Any, Final
 from cuckmq.backoff import DEFAULT_BACKOFF_SECS, Backoff, check_backoff
 from cuckmq.errors import DefinitionError
 from cuckmq.names import check_job_group, check_name
-from cuckmq.options import JOB_OPTIONS, JobOptions, as_priority, unknown_options
+from cuckmq.options import JOB_OPTIONS, JobOptions, as_priority, as_uniqueness, unknown_options
 from cuckmq.protocol.deploy import Deployment
 from cuckmq.types import Secs, as_limit, as_secs
+from cuckmq.uniqueness import Uniqueness
 
 DEFAULT_CHANNEL: Final = "_default"
 MIN_REPEAT_SECS: Final = 0.1
@@ -29,6 +30,7 @@ class Terms:
     delay_secs: float
     repeat_secs: float | None
     job_group: str | Callable[[Any], str | None] | None
+    uniqueness: Uniqueness
     describe: Callable[[Any], str] | None
 
 
@@ -54,8 +56,18 @@ def read_terms(name: str, options: JobOptions, repeat_secs: Secs | None) -> Term
             None if repeat_secs is None else as_secs("repeat_secs", repeat_secs, minimum=MIN_REPEAT_SECS)
         ),
         job_group=job_group if job_group is None or callable(job_group) else check_job_group(job_group),
+        uniqueness=_as_whole(name, as_uniqueness(options)),
         describe=options.get("describe"),
     )
+
+
+def _as_whole(name: str, uniqueness: Uniqueness) -> Uniqueness:
+    if uniqueness.key is None and uniqueness != Uniqueness():
+        raise DefinitionError(
+            f"job {name!r}: unique_scope, unique_for_secs and on_duplicate say how a unique_key is meant: "
+            "give one"
+        )
+    return uniqueness
 
 
 def as_deployment(terms: Terms, job_group: str | None) -> Deployment:
@@ -73,4 +85,8 @@ def as_deployment(terms: Terms, job_group: str | None) -> Deployment:
         num_stalls=terms.num_stalls,
         repeat_secs=terms.repeat_secs,
         job_group=job_group,
+        unique_key=terms.uniqueness.fixed_key(),
+        unique_scope=terms.uniqueness.scope,
+        unique_for_secs=terms.uniqueness.for_secs,
+        is_duplicate_refused=terms.uniqueness.on_duplicate == "raise",
     )

@@ -8,7 +8,8 @@ from typing import Final
 from cuckmq.protocol.statement import Statement, only
 
 DEPLOY: Final = (
-    "select {schema}.deploy(%s, %s, %s::integer, %s::float8, %s::integer, %s::integer, %s::float8, %s)"
+    "select {schema}.deploy(%s, %s, %s::integer, %s::float8, %s::integer, %s::integer, %s::float8, %s,"
+    " %s, %s, %s::float8, %s)"
 )
 UNDEPLOY: Final = "select {schema}.undeploy(%s)"
 FIND: Final = "select d.name, d.id from {schema}.job_definition d where d.name = any(%s)"
@@ -25,6 +26,10 @@ class Deployment:
     num_stalls: int
     repeat_secs: float | None = None
     job_group: str | None = None
+    unique_key: str | None = None
+    unique_scope: str | None = None
+    unique_for_secs: float | None = None
+    is_duplicate_refused: bool = False
 
 
 def deploy(name: str, deployment: Deployment) -> Statement[int]:
@@ -41,6 +46,10 @@ def deploy(name: str, deployment: Deployment) -> Statement[int]:
             what.num_stalls,
             what.repeat_secs,
             what.job_group,
+            what.unique_key,
+            what.unique_scope,
+            what.unique_for_secs,
+            what.is_duplicate_refused,
         ),
         only,
     )

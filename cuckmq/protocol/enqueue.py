@@ -11,7 +11,7 @@ from cuckmq.protocol.statement import Statement, only
 
 SQL: Final = (
     "select {schema}.enqueue_many(%s, %s::text[], %s::text[], %s::float8, %s::timestamptz, %s, %s::integer,"
-    " %s::integer, %s::integer, %s)"
+    " %s::integer, %s::integer, %s, %s::text[], %s, %s::float8, %s)"
 )
 
 
@@ -27,15 +27,38 @@ class Placement:
     num_stalls: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """The unique keys of jobs. None means what the definition says.
+
+    Attributes:
+        keys: one for each job, or None for a job without.
+        scope: how long each is held.
+        for_secs: the time of scope `for`.
+        is_duplicate_refused: whether a key that is held by another is an error.
+    """
+
+    keys: Sequence[str | None] | None = None
+    scope: str | None = None
+    for_secs: float | None = None
+    is_duplicate_refused: bool | None = None
+
+
+NO_KEYS: Final = Keys()
+
+
 def enqueue(
     definition: str,
     payloads: Sequence[str],
     job_groups: Sequence[str | None] | None,
     placement: Placement,
+    keys: Keys = NO_KEYS,
     *,
     is_silent: bool,
 ) -> Statement[list[int]]:
     """Put in a job for each payload, all or none; one row, of the ids in their order.
+
+    In the place of a duplicate is the id of the job that holds its key, negated.
 
     Belongs to the transaction it is run in. `is_silent` leaves out the wake-up of workers.
     """
@@ -53,6 +76,10 @@ def enqueue(
             where.num_attempts,
             where.num_stalls,
             is_silent,
+            None if keys.keys is None else list(keys.keys),
+            keys.scope,
+            keys.for_secs,
+            keys.is_duplicate_refused,
         ),
         only,
     )

@@ -268,5 +268,11 @@ async def use(connection: psycopg.AsyncConnection, sync_connection: psycopg.Conn
     assert_type(await made_both.enqueue_many([[1, 2], [3]]), list[JobHandle[int]])
     assert_type(async_none.enqueue_sync(), JobHandle[int])
     assert_type(async_payload.enqueue_sync(ping, connection=sync_connection), JobHandle[int])
+    assert_type(
+        async_payload.enqueue_many_sync([ping], unique_key=lambda ping: ping.message), list[JobHandle[int]]
+    )
+    assert_type(await async_payload.enqueue(ping, unique_key="a", unique_scope="kept"), JobHandle[int])
+    assert_type(await async_payload.find("a"), JobHandle[int])
+    assert_type(async_payload.find_sync("a"), JobHandle[int])
     assert_type(async_payload.handle(5), JobHandle[int])
     context.add_event_handler(lambda event: None)()

@@ -91,6 +91,10 @@ async def options(connection: psycopg.AsyncConnection, sync_connection: psycopg.
     await pinged.enqueue(ping, run_at="2030-01-01")  # refused
     await pinged.enqueue(ping, job_group=5)  # refused
     await pinged.enqueue(ping, repeat_secs=5)  # refused
+    await pinged.enqueue(ping, unique_key=5)  # refused
+    await pinged.enqueue(ping, unique_key="a", unique_scope="ever")  # refused
+    await pinged.enqueue(ping, unique_key="a", on_duplicate="ignore")  # refused
+    await pinged.find(5)  # refused
     await pinged.enqueue(ping, connection=sync_connection)  # refused
     await pinged.enqueue_many([ping], dely_secs=3)  # refused
     await pinged.enqueue_many([ping], connection=sync_connection)  # refused

@@ -56,7 +56,7 @@ begin
         ), filed as (
             insert into {schema}.finalized_job (
                 id, definition_id, lane_id, num_attempts, num_stalls, error_count, stall_count, attempt,
-                worker_id, run_at, created_at, claimed_at, state, reason, job_group, payload, result, errors)
+                worker_id, run_at, created_at, claimed_at, state, reason, job_group, payload, result, errors, is_tied)
             select e.id, e.definition_id, e.lane_id, e.num_attempts, e.num_stalls,
                 e.error_count + (e.outcome = 'error')::integer, e.stall_count, e.attempt,
                 p_worker_id, e.run_at, e.created_at, e.claimed_at,
@@ -65,7 +65,8 @@ begin
                 e.job_group, e.payload,
                 case e.outcome when 'succeeded' then e.detail end::json,
                 case when e.outcome = 'succeeded' or e.detail is null then e.errors
-                    else coalesce(e.errors, '[]') || e.detail::jsonb end
+                    else coalesce(e.errors, '[]') || e.detail::jsonb end,
+                e.is_tied
             from ended e
         ), later as (
             update {schema}.job j

@@ -31,6 +31,10 @@ create table {schema}.job_definition (
     num_attempts integer not null check (num_attempts >= 1),
     num_stalls integer not null check (num_stalls >= 0),
     job_group text check (job_group <> '' and length(job_group) <= 500),
+    unique_key text,
+    unique_scope text,
+    unique_for_secs double precision,
+    is_duplicate_refused boolean not null default false,
     deployed_at timestamptz not null default now(),
     undeployed_at timestamptz
 );
@@ -47,6 +51,8 @@ create sequence {schema}.job_id_seq as bigint;
 
 -- Each claim of a job ends in an error, a stall, a return (snoozed, or given back) or for good. So the sum of
 -- the three counts, plus one, is a number that no two claims of it share: the attempt, half of the fence.
+--
+-- A tied job has rows elsewhere that hang on it; see untie().
 create table {schema}.job (
     id bigint primary key default nextval('{schema}.job_id_seq'),
     definition_id integer not null,
@@ -60,7 +66,8 @@ create table {schema}.job (
     created_at timestamptz not null default clock_timestamp(),
     job_group text check (job_group <> '' and length(job_group) <= 500),
     payload json not null,
-    errors jsonb
+    errors jsonb,
+    is_tied boolean not null default false
 ) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0,
         autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05);
 alter sequence {schema}.job_id_seq owned by {schema}.job.id;
@@ -143,10 +150,26 @@ create table {schema}.finalized_job (
     payload json not null,
     result json,
     errors jsonb,
+    is_tied boolean not null default false,
     check ((state = 'failed') = (reason is not null)),
     check (state = 'succeeded' or result is null)
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index on {schema}.finalized_job (finalized_at);
+
+-- The key of a job that was enqueued with one; it stays as long as the job is known. The index is the
+-- promise: of one definition and key, one holder. A key of scope `for` is held to its moment, whatever
+-- became of the job by then.
+create table {schema}.unique_key (
+    job_id bigint primary key,
+    definition_id integer not null,
+    key text not null check (key <> '' and length(key) <= 500),
+    scope text not null check (scope in ('queued', 'live', 'kept', 'for')),
+    held_until timestamptz,
+    is_held boolean not null default true,
+    check ((scope = 'for') = (held_until is not null))
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+create unique index on {schema}.unique_key (definition_id, key) where is_held;
+create index on {schema}.unique_key (held_until) where held_until is not null;
 
 -- One row per running incarnation of a worker; ids are never used again. A lost one was taken for dead
 -- and may do nothing more; its row stays until all that it held is put back.
