@@ -23,7 +23,7 @@ class JobState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing can happen to the job any more."""
+        """Whether nothing happens to the job any more, unless somebody retries it."""
         return self in FINAL_STATES
 
 
@@ -37,10 +37,13 @@ TRANSITIONS: Final[dict[JobState, frozenset[JobState]]] = {
         JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.SCHEDULED, JobState.QUEUED,
     }),
     JobState.SUCCEEDED: frozenset(),
-    JobState.FAILED: frozenset(),
-    JobState.CANCELLED: frozenset(),
+    JobState.FAILED: frozenset({JobState.QUEUED}),
+    JobState.CANCELLED: frozenset({JobState.QUEUED}),
 }  # fmt: skip
-"""Every step there is. docs/state-machine.md draws it; a test holds the two together."""
+"""Every step there is; out of a final state only by a retry, which begins the job's life anew.
+
+docs/state-machine.md draws it; a test holds the two together.
+"""
 
 
 class FailureReason(StrEnum):
