@@ -11,7 +11,7 @@ from cuckmq.job import Job, error_from_record, job_from_row
 from cuckmq.payload import Codec, CodecError
 from cuckmq.protocol import inspect
 from cuckmq.protocol.cancel import cancel
-from cuckmq.protocol.inspect import Ending
+from cuckmq.protocol.inspect import Ending, JobRow
 from cuckmq.state import JobState
 from cuckmq.types import Secs, as_secs
 
@@ -52,10 +52,11 @@ class JobHandle(Generic[ResultT_co]):
         Raises:
             JobNotFound: it was purged, or the transaction that enqueued it did not commit.
         """
-        rows = await self._database.run(inspect.find_jobs([self.id]))
-        if not rows:
-            raise self._not_found()
-        return job_from_row(rows[0])
+        return self._seen(await self._database.run(inspect.find_jobs([self.id])))
+
+    def get_sync(self) -> Job:
+        """Do what get() does, without an event loop."""
+        return self._seen(self._database.run_sync(inspect.find_jobs([self.id])))
 
     async def result(self, *, timeout_secs: Secs | None = None) -> ResultT_co:
         """Wait for the job to end, and return what its work function returned.
@@ -88,6 +89,16 @@ class JobHandle(Generic[ResultT_co]):
         """
         (answer,) = await self._database.run(cancel(self.id))
         return answer in ("cancelled", "requested")
+
+    def cancel_sync(self) -> bool:
+        """Do what cancel() does, without an event loop."""
+        (answer,) = self._database.run_sync(cancel(self.id))
+        return answer in ("cancelled", "requested")
+
+    def _seen(self, rows: list[JobRow]) -> Job:
+        if not rows:
+            raise self._not_found()
+        return job_from_row(rows[0])
 
     def _read(self, ending: Ending) -> ResultT_co:
         if ending.state is None:
