@@ -245,7 +245,7 @@ class JobDefinition(Generic[PayloadT, ResultT]):
         entry = self._intake.prepare(payloads, options, is_deferred=connection is not None)
         (job_ids,) = await self._home.database.run(entry.statement, connection)
         self._intake.taken(entry, job_ids)
-        return [self._hold(job_id) for job_id in job_ids]
+        return [self._hold(abs(job_id), is_duplicate=job_id < 0) for job_id in job_ids]
 
     def _put_sync(
         self, payloads: Sequence[Any], connection: psycopg.Connection[Any] | None, options: EnqueueOptions
@@ -253,7 +253,7 @@ class JobDefinition(Generic[PayloadT, ResultT]):
         entry = self._intake.prepare(payloads, options, is_deferred=connection is not None)
         (job_ids,) = self._home.database.run_sync(entry.statement, connection)
         self._intake.taken(entry, job_ids)
-        return [self._hold(job_id) for job_id in job_ids]
+        return [self._hold(abs(job_id), is_duplicate=job_id < 0) for job_id in job_ids]
 
     async def find(self, unique_key: str) -> JobHandle[ResultT]:
         """Take hold of the job of this definition that holds a unique key, in any process.
@@ -274,15 +274,15 @@ class JobDefinition(Generic[PayloadT, ResultT]):
 
     def handle(self, job_id: int) -> JobHandle[ResultT]:
         """Take hold of a job of this definition by its id, in any process."""
-        return self._hold(job_id)
+        return self._hold(job_id, is_duplicate=False)
 
-    def _hold(self, job_id: int) -> JobHandle[ResultT]:
+    def _hold(self, job_id: int, *, is_duplicate: bool) -> JobHandle[ResultT]:
         return JobHandle(
-            abs(job_id),
+            job_id,
             database=self._home.database,
             endings=self._home.endings,
             codec=self.result_codec,
-            is_duplicate=job_id < 0,
+            is_duplicate=is_duplicate,
         )
 
     def _holder(self, unique_key: str, job_ids: list[int]) -> JobHandle[ResultT]:

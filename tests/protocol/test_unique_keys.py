@@ -233,6 +233,23 @@ def test_two_find_one_key_over_its_time(queue: Queue, worker_id: int) -> None:
     assert asking.result(timeout=10) == -second
 
 
+def test_a_purge_waits_for_nobody_who_takes_an_old_key(queue: Queue, worker_id: int) -> None:
+    """C8: neither of its job nor of itself; what it had to leave it forgets the next time."""
+    first = put(queue.eye, scope="for", p_unique_for_secs=3600.0)
+    queue.eye.succeed(worker_id, queue.eye.claim(worker_id))
+    queue.eye.rows("update {schema}.unique_key set held_until = now()")
+    one, two = queue.session(), queue.session()
+    two.rows("set lock_timeout = '1s'")
+    one.begin()
+    put(one)
+    assert two.purge(-60.0) == [first]
+    assert two.purge(-60.0) == []
+    assert is_held(queue, first) is True
+    one.commit()
+    assert two.purge(-60.0) == []
+    assert is_held(queue, first) is None
+
+
 def test_calls_that_name_keys_in_opposite_orders_do_not_deadlock(queue: Queue, worker_id: int) -> None:
     """C8: keys are taken in their own order, whatever the order of the payloads."""
     blocker, one, two = queue.session(), queue.session(), queue.session()

@@ -37,7 +37,7 @@ declare
     v_ids bigint[];
     v_place integer;
     v_key text;
-    v_holder bigint;
+    v_holder record;
 begin
     if not p_scope = any('{queued,live,kept,for}')
             or (p_scope = 'for' and not coalesce(p_for_secs > 0 and p_for_secs <= 1e10, false)) then
@@ -53,23 +53,24 @@ begin
         where u.key is not null order by u.key collate "C", u.place
     loop
         loop
-            update {schema}.unique_key k set is_held = false
-            where k.definition_id = p_definition_id and k.key = v_key and k.is_held
-                and k.held_until <= clock_timestamp();
             insert into {schema}.unique_key (job_id, definition_id, key, scope, held_until)
             values (v_ids[v_place], p_definition_id, v_key, p_scope,
                 case when p_scope = 'for' then clock_timestamp() + p_for_secs * interval '1 second' end)
             on conflict (definition_id, key) where is_held do nothing;
             exit when found;
-            select k.job_id into v_holder from {schema}.unique_key k
+            select k.job_id, k.held_until <= clock_timestamp() as is_over into v_holder from {schema}.unique_key k
             where k.definition_id = p_definition_id and k.key = v_key and k.is_held;
             continue when not found;
+            if v_holder.is_over then
+                update {schema}.unique_key k set is_held = false where k.job_id = v_holder.job_id and k.is_held;
+                continue;
+            end if;
             if p_is_duplicate_refused then
-                raise exception 'the unique key "%" is held by job %', v_key, v_holder
-                using errcode = 'CQ409', detail = v_holder::text,
+                raise exception 'the unique key "%" is held by job %', v_key, v_holder.job_id
+                using errcode = 'CQ409', detail = v_holder.job_id::text,
                     hint = 'take another key, or have the job that is there returned: on_duplicate="return"';
             end if;
-            v_ids[v_place] := -v_holder;
+            v_ids[v_place] := -v_holder.job_id;
             exit;
         end loop;
     end loop;

@@ -1,8 +1,7 @@
 -- Deletes up to p_limit finalized jobs older than p_older_than_secs, oldest first, and returns them.
 --
 -- When nothing is left to delete it also forgets unique keys that outlived their jobs and their time, and
--- definitions that were undeployed longer ago than that
--- and of which no job remains. Locks what it deletes; passes over what another purge is deleting.
+-- definitions that were undeployed longer ago than that and of which no job remains. Locks what it deletes; passes over what another purge is deleting.
 create or replace function {schema}.purge(p_older_than_secs double precision, p_limit integer default 1000)
 returns setof bigint
 language plpgsql
@@ -21,10 +20,12 @@ begin
     if found then
         return;
     end if;
-    delete from {schema}.unique_key k
-    where k.held_until < clock_timestamp()
-        and not exists (select from {schema}.job j where j.id = k.job_id)
-        and not exists (select from {schema}.finalized_job f where f.id = k.job_id);
+    delete from {schema}.unique_key k where k.ctid = any(array(
+        select x.ctid from {schema}.unique_key x
+        where x.held_until < clock_timestamp()
+            and not exists (select from {schema}.job j where j.id = x.job_id)
+            and not exists (select from {schema}.finalized_job f where f.id = x.job_id)
+        order by x.held_until limit p_limit for update skip locked));
     delete from {schema}.job_definition d
     where d.undeployed_at < v_before
         and not exists (select from {schema}.job j where j.definition_id = d.id)

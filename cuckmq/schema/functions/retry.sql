@@ -26,7 +26,7 @@ declare
     v_key record;
     v_refused bigint[] := '{}';
     v_holder_ids bigint[] := '{}';
-    v_holder_id bigint;
+    v_holder record;
     v_job_ids bigint[] := array(
         select f.id from {schema}.finalized_job f
         where f.id = any(p_job_ids) and f.state in ('failed', 'cancelled') order by f.id for update);
@@ -37,20 +37,22 @@ begin
         order by k.key collate "C", k.job_id
     loop
         loop
-            update {schema}.unique_key k set is_held = false
-            where k.definition_id = v_key.definition_id and k.key = v_key.key and k.is_held
-                and k.held_until <= clock_timestamp();
             begin
                 update {schema}.unique_key k set is_held = true where k.job_id = v_key.job_id;
                 exit;
             exception when unique_violation then
-                select k.job_id into v_holder_id from {schema}.unique_key k
+                select k.job_id, k.held_until <= clock_timestamp() as is_over into v_holder
+                from {schema}.unique_key k
                 where k.definition_id = v_key.definition_id and k.key = v_key.key and k.is_held;
-                continue when not found;
-                v_refused := v_refused || v_key.job_id;
-                v_holder_ids := v_holder_ids || v_holder_id;
-                exit;
             end;
+            continue when v_holder is null;
+            if v_holder.is_over then
+                update {schema}.unique_key k set is_held = false where k.job_id = v_holder.job_id and k.is_held;
+                continue;
+            end if;
+            v_refused := v_refused || v_key.job_id;
+            v_holder_ids := v_holder_ids || v_holder.job_id;
+            exit;
         end loop;
     end loop;
 
