@@ -159,6 +159,34 @@ async def test_from_sync_code(send: JobDefinition[Invoice, int]) -> None:
     assert (again.id, again.is_duplicate) == (handles[2].id, True)
 
 
+async def test_many_producers_and_a_worker_never_have_two_of_one_key(context: Context) -> None:
+    """C8: 400 enqueues of 3 keys beside the worker that ends their jobs: no overlap, and none is lost."""
+    active: set[str] = set()
+    runs: list[str] = []
+
+    @context.job(name="SERVE", unique_key=lambda key: key)
+    async def serve(key: str) -> None:
+        assert key not in active
+        active.add(key)
+        await asyncio.sleep(0)
+        runs.append(key)
+        active.remove(key)
+
+    await serve.deploy()
+
+    async def produce() -> int:
+        put_in = 0
+        for number in range(100):
+            put_in += not (await serve.enqueue("abc"[number % 3])).is_duplicate
+        return put_in
+
+    async with Worker(context, concurrency=10) as worker:
+        put_in = sum(await asyncio.gather(*(produce() for _ in range(4))))
+        await worker.wait_until_idle()
+    assert (await context.jobs.count())[JobState.SUCCEEDED] == put_in == len(runs)
+    assert put_in < 400
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
