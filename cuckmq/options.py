@@ -12,6 +12,7 @@ from cuckmq.backoff import Backoff
 from cuckmq.errors import ConfigurationError
 from cuckmq.names import check_name
 from cuckmq.protocol.enqueue import Placement
+from cuckmq.retry_rule import Exceptions
 from cuckmq.types import Secs, as_count, as_moment, as_secs
 
 
@@ -24,6 +25,8 @@ class JobOptions(TypedDict, total=False):
         num_attempts: how many tries may end in an error before the job has failed; None for no limit.
         backoff: the wait before the next try: seconds, a timedelta, a strategy such as Exponential, or a
             function from the number of errors so far to seconds or a timedelta.
+        retry_on: exception classes that may be tried again, all others may not; None for all.
+        no_retry_on: exception classes that fail a job at once, whatever tries are left.
         num_stalls: how many lost workers a job survives; None for no limit.
         delay_secs: how long each job waits before it may run.
         job_group: the group in which a job runs alone: a name, or a function from the payload to a
@@ -35,6 +38,8 @@ class JobOptions(TypedDict, total=False):
     priority: int
     num_attempts: int | None
     backoff: Backoff
+    retry_on: Exceptions | None
+    no_retry_on: Exceptions | None
     num_stalls: int | None
     delay_secs: Secs
     job_group: str | Callable[[Any], str | None] | None

@@ -47,7 +47,7 @@ class FailureReason(StrEnum):
     """Why a job failed."""
 
     ERROR = "error"
-    """Its work function raised, and no try was left."""
+    """Its work function raised, and no try was left, or that exception is not tried again."""
     STALLED = "stalled"
     """It lost its worker more often than it may."""
     DECLARED = "declared"

@@ -11,6 +11,7 @@ from cuckmq.errors import DefinitionError
 from cuckmq.names import check_job_group, check_name
 from cuckmq.options import JOB_OPTIONS, JobOptions, as_priority, unknown_options
 from cuckmq.protocol.deploy import Deployment
+from cuckmq.retry_rule import Exceptions, as_exceptions
 from cuckmq.types import Secs, as_limit, as_secs
 
 DEFAULT_CHANNEL: Final = "_default"
@@ -26,6 +27,8 @@ class Terms:
     num_attempts: int
     num_stalls: int
     backoff: Backoff
+    retry_on: Exceptions | None
+    no_retry_on: Exceptions | None
     delay_secs: float
     repeat_secs: float | None
     job_group: str | Callable[[Any], str | None] | None
@@ -49,6 +52,8 @@ def read_terms(name: str, options: JobOptions, repeat_secs: Secs | None) -> Term
         num_attempts=as_limit("num_attempts", options.get("num_attempts", 1), minimum=1),
         num_stalls=as_limit("num_stalls", options.get("num_stalls", 3), minimum=0),
         backoff=check_backoff(options.get("backoff", DEFAULT_BACKOFF_SECS)),
+        retry_on=as_exceptions("retry_on", options.get("retry_on")),
+        no_retry_on=as_exceptions("no_retry_on", options.get("no_retry_on")),
         delay_secs=as_secs("delay_secs", options.get("delay_secs", 0.0)),
         repeat_secs=(
             None if repeat_secs is None else as_secs("repeat_secs", repeat_secs, minimum=MIN_REPEAT_SECS)

@@ -21,6 +21,7 @@ from cuckmq.events import AttemptStarted
 from cuckmq.outcome import Cancel, Fail, Outcome, Retry, Snooze, Verdict
 from cuckmq.payload import CodecError
 from cuckmq.protocol.exchange import Row
+from cuckmq.retry_rule import may_retry
 from cuckmq.state import FailureReason
 
 _logger = logging.getLogger("cuckmq.worker")
@@ -162,6 +163,8 @@ class Executor:
             "job %s (%s) attempt %s raised %s: %s",
             attempt.job_id, attempt.name, attempt.number, type(error).__qualname__, message_of(error)[:200],
         )  # fmt: skip
+        if not may_retry(error, definition.terms.retry_on, definition.terms.no_retry_on):
+            return self._error(attempt, error, None)
         try:
             delay_secs = backoff_secs(definition.terms.backoff, attempt.error_count + 1)
         except Exception:
@@ -169,7 +172,7 @@ class Executor:
             delay_secs = 60.0
         return self._error(attempt, error, delay_secs)
 
-    def _error(self, attempt: Attempt, error: BaseException, delay_secs: float) -> Outcome:
+    def _error(self, attempt: Attempt, error: BaseException, delay_secs: float | None) -> Outcome:
         record = error_record(error, attempt.number)
         return Outcome(attempt.job_id, attempt.number, "error", FailureReason.ERROR, record, delay_secs)
 

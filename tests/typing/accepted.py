@@ -78,6 +78,11 @@ async def async_both(payload: Ping, attempt: Attempt) -> int:
     return attempt.number
 
 
+@context.job(name="ruled", num_attempts=5, retry_on=(OSError,), no_retry_on=(FileNotFoundError, KeyError))
+def ruled(payload: Ping) -> int:
+    return len(payload.message)
+
+
 @context.job(name="sync-both", num_attempts=5, backoff=Exponential(1, factor=3, max_secs=60, jitter=0.5))
 def sync_both(payload: Ping, attempt: Attempt) -> int:
     return attempt.number

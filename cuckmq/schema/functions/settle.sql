@@ -7,7 +7,8 @@
 -- p_outcomes, each with what p_details means for it:
 --   succeeded   the result, as JSON
 --   error       an error record, as a JSON object; counts as a try. With tries left the job runs again
---               after its delay, otherwise it has failed for its reason
+--               after its delay, otherwise it has failed for its reason. Without a delay it has failed
+--               whatever tries are left
 --   failed      an error record; fails for its reason whatever tries are left
 --   cancelled   an error record or null
 --   snoozed     runs again after its delay; no try is counted
@@ -51,7 +52,7 @@ begin
             delete from {schema}.job j using mine m
             where j.id = m.job_id and (
                 m.outcome in ('succeeded', 'failed', 'cancelled')
-                or (m.outcome = 'error' and j.error_count + 1 >= j.num_attempts))
+                or (m.outcome = 'error' and (m.delay_secs is null or j.error_count + 1 >= j.num_attempts)))
             returning j.*, m.attempt, m.outcome, m.reason, m.detail, m.claimed_at
         ), filed as (
             insert into {schema}.finalized_job (
@@ -76,7 +77,8 @@ begin
                 run_at = clock_timestamp() + greatest(m.delay_secs, 0) * interval '1 second'
             from mine m
             where j.id = m.job_id and (
-                m.outcome = 'snoozed' or (m.outcome = 'error' and j.error_count + 1 < j.num_attempts))
+                m.outcome = 'snoozed'
+                or (m.outcome = 'error' and m.delay_secs is not null and j.error_count + 1 < j.num_attempts))
             returning j.id, j.lane_id, j.definition_id, j.run_at, {schema}.group_hash(j.job_group) as group_hash
         ), put_off as (
             insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id, group_hash)
