@@ -50,6 +50,8 @@ class FailureReason(StrEnum):
     """Its work function raised, and no try was left, or that exception is not tried again."""
     STALLED = "stalled"
     """It lost its worker more often than it may."""
+    EXHAUSTED = "exhausted"
+    """Its errors and stalls together came to as many as it may have."""
     DECLARED = "declared"
     """Its work function said so, by Fail."""
     INVALID_PAYLOAD = "invalid_payload"

@@ -26,6 +26,7 @@ class Terms:
     priority: int
     num_attempts: int
     num_stalls: int
+    num_failures: int
     backoff: Backoff
     retry_on: Exceptions | None
     no_retry_on: Exceptions | None
@@ -51,6 +52,7 @@ def read_terms(name: str, options: JobOptions, repeat_secs: Secs | None) -> Term
         priority=as_priority(options.get("priority", 0)),
         num_attempts=as_limit("num_attempts", options.get("num_attempts", 1), minimum=1),
         num_stalls=as_limit("num_stalls", options.get("num_stalls", 3), minimum=0),
+        num_failures=as_limit("num_failures", options.get("num_failures"), minimum=1),
         backoff=check_backoff(options.get("backoff", DEFAULT_BACKOFF_SECS)),
         retry_on=as_exceptions("retry_on", options.get("retry_on")),
         no_retry_on=as_exceptions("no_retry_on", options.get("no_retry_on")),
@@ -76,6 +78,7 @@ def as_deployment(terms: Terms, job_group: str | None) -> Deployment:
         delay_secs=terms.delay_secs,
         num_attempts=terms.num_attempts,
         num_stalls=terms.num_stalls,
+        num_failures=terms.num_failures,
         repeat_secs=terms.repeat_secs,
         job_group=job_group,
     )

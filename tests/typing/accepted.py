@@ -71,6 +71,7 @@ def sync_payload(payload: Ping) -> int:
     num_attempts=None,
     backoff=lambda num_errors: timedelta(seconds=2.0**num_errors),
     num_stalls=0,
+    num_failures=None,
     delay_secs=timedelta(minutes=1),
     job_group=lambda payload: payload.message[:1],
 )
