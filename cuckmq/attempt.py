@@ -30,7 +30,7 @@ class Attempt:
         error_count: tries that ended in an error before this one.
         stall_count: tries that lost their worker before this one.
         queued_at: when the job was due.
-        ending: why the attempt should stop (`cancelled`, `lost`, `stopping`), or None.
+        ending: why the attempt should stop (`cancelled`, `lost`, `stopping`, `timeout`), or None.
     """
 
     __slots__ = (
@@ -77,7 +77,7 @@ class Attempt:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether this attempt should stop: cancelled, lost, or its worker is closing.
+        """Whether this attempt should stop: cancelled, lost, out of time, or its worker is closing.
 
         An async work function gets CancelledError as well; a sync one must look here.
         """
@@ -95,11 +95,13 @@ class Attempt:
         Locks the job's running row first, so that whoever has lost the job learns it before any work.
 
         Raises:
-            AttemptLost: the job was given to another worker.
+            AttemptLost: the job was given to another worker, or the attempt was told to stop.
             RuntimeError: a transaction was opened in this attempt before.
         """
         if self._is_transaction_used:
             raise RuntimeError("an attempt has one transaction: do everything inside the first one")
+        if self.ending is not None:
+            raise AttemptLost(f"job {self.job_id} was told to stop: {self.ending}")
         self._is_transaction_used = True
         self._stack = AsyncExitStack()
         try:

@@ -26,6 +26,7 @@
      |   +- ChannelNotFound                no job or worker ever named that channel
      |   +- ScheduleNotFound               nothing repeats under that name
      |   +- WorkerNotFound                 the worker stopped, or was taken for dead and is gone
+     +- ExecutionTimeout (TimeoutError)    an attempt ran longer than it may
      +- AttemptLost                        the queue gave this job to another worker
      +- WorkerLost                         the queue took this worker for dead
 
@@ -145,6 +146,10 @@ class ScheduleNotFound(NotFound):
 
 class WorkerNotFound(NotFound):
     """There is no such worker: it never was, it stopped, or it was taken for dead and is gone."""
+
+
+class ExecutionTimeout(CuckmqError, TimeoutError):
+    """An attempt ran longer than its execution_timeout_secs. An error of the try, as any other."""
 
 
 class AttemptLost(CuckmqError):

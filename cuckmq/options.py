@@ -30,6 +30,8 @@ class JobOptions(TypedDict, total=False):
         num_stalls: how many lost workers a job survives; None for no limit.
         num_failures: how many tries may go wrong in all, in an error or by a lost worker, before the job has
             failed; None for no limit. 1 means that a job is never run again after something went wrong.
+        execution_timeout_secs: how long one try may run; None for no limit. Then an async function is
+            cancelled, a sync one is told by attempt.is_cancelled, and the try has ended in an error.
         delay_secs: how long each job waits before it may run.
         job_group: the group in which a job runs alone: a name, or a function from the payload to a
             name or None.
@@ -44,6 +46,7 @@ class JobOptions(TypedDict, total=False):
     no_retry_on: Exceptions | None
     num_stalls: int | None
     num_failures: int | None
+    execution_timeout_secs: Secs | None
     delay_secs: Secs
     job_group: str | Callable[[Any], str | None] | None
     describe: Callable[[Any], str]

@@ -50,6 +50,8 @@ class FailureReason(StrEnum):
     """Its work function raised, and no try was left, or that exception is not tried again."""
     STALLED = "stalled"
     """It lost its worker more often than it may."""
+    TIMEOUT = "timeout"
+    """It ran longer than it may, and no try was left."""
     EXHAUSTED = "exhausted"
     """Its errors and stalls together came to as many as it may have."""
     DECLARED = "declared"

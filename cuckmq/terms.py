@@ -16,6 +16,7 @@ from cuckmq.types import Secs, as_limit, as_secs
 
 DEFAULT_CHANNEL: Final = "_default"
 MIN_REPEAT_SECS: Final = 0.1
+MIN_EXECUTION_TIMEOUT_SECS: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Terms:
     backoff: Backoff
     retry_on: Exceptions | None
     no_retry_on: Exceptions | None
+    execution_timeout_secs: float | None
     delay_secs: float
     repeat_secs: float | None
     job_group: str | Callable[[Any], str | None] | None
@@ -56,12 +58,21 @@ def read_terms(name: str, options: JobOptions, repeat_secs: Secs | None) -> Term
         backoff=check_backoff(options.get("backoff", DEFAULT_BACKOFF_SECS)),
         retry_on=as_exceptions("retry_on", options.get("retry_on")),
         no_retry_on=as_exceptions("no_retry_on", options.get("no_retry_on")),
+        execution_timeout_secs=_as_time_limit(options.get("execution_timeout_secs")),
         delay_secs=as_secs("delay_secs", options.get("delay_secs", 0.0)),
         repeat_secs=(
             None if repeat_secs is None else as_secs("repeat_secs", repeat_secs, minimum=MIN_REPEAT_SECS)
         ),
         job_group=job_group if job_group is None or callable(job_group) else check_job_group(job_group),
         describe=options.get("describe"),
+    )
+
+
+def _as_time_limit(value: object) -> float | None:
+    return (
+        None
+        if value is None
+        else as_secs("execution_timeout_secs", value, minimum=MIN_EXECUTION_TIMEOUT_SECS)
     )
 
 

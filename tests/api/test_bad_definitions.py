@@ -72,6 +72,8 @@ def nowhere() -> Context:
         ({"retry_on": (Snooze,)}, "retry_on has Snooze: a verdict says by itself what comes next"),
         ({"num_failures": 0}, "num_failures is 0: allowed are 1 to"),
         ({"num_failures": True}, "num_failures is a whole number, not True"),
+        ({"execution_timeout_secs": 0}, "execution_timeout_secs is 0: allowed are 0.001 to"),
+        ({"execution_timeout_secs": "5"}, "execution_timeout_secs is a number of seconds or a timedelta"),
         ({"priority": 32768}, "priority is 32768: allowed are -32768 to 32767"),
         ({"priority": None}, "priority is a whole number, not None"),
         ({"channel": ""}, "channel '' has 0 characters"),

@@ -72,6 +72,7 @@ def sync_payload(payload: Ping) -> int:
     backoff=lambda num_errors: timedelta(seconds=2.0**num_errors),
     num_stalls=0,
     num_failures=None,
+    execution_timeout_secs=timedelta(minutes=5),
     delay_secs=timedelta(minutes=1),
     job_group=lambda payload: payload.message[:1],
 )
