@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, Never, TypeAlias
 
 import psycopg
+from typing_extensions import TypeVar
 
 from cuckmq.database.database import Database
 from cuckmq.database.run import run
-from cuckmq.errors import AttemptLost
+from cuckmq.errors import AttemptLost, ConfigurationError
 from cuckmq.outcome import Outcome
 from cuckmq.protocol.fence import fence
 from cuckmq.protocol.settle import settle
 from cuckmq.types import UNLIMITED
+from cuckmq.worker_state import NO_STATE
+
+StateT_co = TypeVar("StateT_co", covariant=True, default=object)
 
 
-class Attempt:
+class Attempt(Generic[StateT_co]):
     """The running try: which job, which number, and its tie to the queue.
+
+    `Attempt[Clients]` says to type checkers what `state` is; to plain `Attempt` it is some object.
 
     Attributes:
         job_id: the job's id; the same on every try, so it serves as an idempotency key.
@@ -34,7 +40,7 @@ class Attempt:
     """
 
     __slots__ = (
-        "_database", "_is_transaction_used", "_num_attempts", "_stack", "_transaction", "ending",
+        "_database", "_is_transaction_used", "_num_attempts", "_stack", "_state", "_transaction", "ending",
         "error_count", "job_group", "job_id", "name", "number", "queued_at", "stall_count", "worker_id",
     )  # fmt: skip
 
@@ -51,6 +57,7 @@ class Attempt:
         num_attempts: int,
         queued_at: datetime,
         database: Database,
+        state: Any = NO_STATE,
     ) -> None:
         self.job_id = job_id
         self.name = name
@@ -63,12 +70,27 @@ class Attempt:
         self.ending: str | None = None
         self._num_attempts = num_attempts
         self._database = database
+        self._state = state
         self._is_transaction_used = False
         self._transaction: psycopg.AsyncConnection[Any] | None = None
         self._stack: AsyncExitStack | None = None
 
     def __repr__(self) -> str:
         return f"Attempt(job_id={self.job_id}, name={self.name!r}, number={self.number})"
+
+    @property
+    def state(self) -> StateT_co:
+        """What the worker has set up for its work functions.
+
+        Raises:
+            ConfigurationError: the context names none.
+        """
+        if self._state is NO_STATE:
+            raise ConfigurationError(
+                "this worker has no state: name one, as in Context(worker_state=open_clients)"
+            )
+        state: StateT_co = self._state
+        return state
 
     @property
     def is_last(self) -> bool:
@@ -144,3 +166,8 @@ class Attempt:
         stack, self._stack = self._stack, None
         if stack is not None:
             await stack.__aexit__(type(error), error, error.__traceback__)
+
+
+AnyAttempt: TypeAlias = Attempt[Never]
+"""What a work function may ask for: an attempt with whatever state. Not Attempt[Any]: with an Any among their
+arguments, type checkers cannot choose between overloads."""

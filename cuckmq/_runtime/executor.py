@@ -10,6 +10,7 @@ from typing import Any
 
 from cuckmq._runtime.desk import Desk, Ended, Running
 from cuckmq._runtime.isolation import Isolated
+from cuckmq._runtime.own_state import OwnState
 from cuckmq._runtime.record import error_record, message_of
 from cuckmq._runtime.threads import Threads
 from cuckmq._runtime.time_limit import TIMED_OUT, TimeLimit
@@ -37,13 +38,17 @@ class Executor:
         context: whose definitions to run.
         desk: where ends are laid down.
         threads: where sync work functions run.
+        state: what the worker has set up for them.
         worker_id: asked each time, since a worker that was lost gets a new one.
     """
 
-    def __init__(self, context: Context, desk: Desk, threads: Threads, worker_id: Callable[[], int]) -> None:
+    def __init__(
+        self, context: Context, desk: Desk, threads: Threads, state: OwnState, worker_id: Callable[[], int]
+    ) -> None:
         self._context = context
         self._desk = desk
         self._threads = threads
+        self._state = state
         self._worker_id = worker_id
         self._limit = TimeLimit(desk)
 
@@ -102,6 +107,7 @@ class Executor:
             num_attempts=row.num_attempts,
             queued_at=row.run_at,
             database=self._context.database,
+            state=self._state.value,
         )
 
     def _record_start(self, attempt: Attempt, definition: Definition) -> None:
