@@ -110,7 +110,8 @@ begin
     if v_turns is not null then
         v_slices := {schema}.take_slices(p_worker_id, v_turns, v_turn_lane_ids, p_definition_ids,
             case when v_is_suspect then 1
-                 else greatest(1, least(p_slice, p_limit / cardinality(v_turns))) end);
+                 else greatest(1, least(p_slice, p_limit / cardinality(v_turns))) end,
+            v_is_suspect);
         v_group_hashes := array_fill(null::bigint, array[coalesce(cardinality(v_job_ids), 0)])
             || v_slices.group_hashes;
         v_job_ids := v_job_ids || v_slices.job_ids;

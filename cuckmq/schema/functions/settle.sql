@@ -86,10 +86,11 @@ begin
                 m.outcome = 'snoozed'
                 or (m.outcome = 'error' and m.delay_secs is not null
                     and j.error_count + 1 < least(j.num_attempts, j.num_failures - j.stall_count)))
-            returning j.id, j.lane_id, j.definition_id, j.run_at, {schema}.group_hash(j.job_group) as group_hash
+            returning j.id, j.lane_id, j.definition_id, j.run_at, {schema}.group_hash(j.job_group) as group_hash,
+                {schema}.is_suspect(j.stall_count, j.num_stalls) as is_suspect
         ), put_off as (
-            insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id, group_hash)
-            select l.lane_id, l.definition_id, l.run_at, l.id, l.group_hash from later l
+            insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id, group_hash, is_suspect)
+            select l.lane_id, l.definition_id, l.run_at, l.id, l.group_hash, l.is_suspect from later l
         )
         select g.job_id, case
             when m.job_id is null then 'lost'

@@ -67,13 +67,14 @@ create table {schema}.job (
         autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05);
 alter sequence {schema}.job_id_seq owned by {schema}.job.id;
 
--- Not before run_at. A row without a job is a group's turn that is put off.
+-- Not before run_at. A row without a job is a group's turn that is put off. A suspect stays one.
 create table {schema}.scheduled (
     lane_id integer not null,
     definition_id integer,
     run_at timestamptz not null,
     job_id bigint,
     group_hash bigint,
+    is_suspect boolean not null default false,
     check (job_id is not null or group_hash is not null),
     check ((job_id is null) = (definition_id is null))
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0,
