@@ -28,6 +28,7 @@
      |   +- ScheduleNotFound               nothing repeats under that name
      |   +- KeyNotFound                    no job holds that unique key
      |   +- WorkerNotFound                 the worker stopped, or was taken for dead and is gone
+     +- ExecutionTimeout (TimeoutError)    an attempt ran longer than it may
      +- AttemptLost                        the queue gave this job to another worker
      +- WorkerLost                         the queue took this worker for dead
 
@@ -163,6 +164,10 @@ class KeyNotFound(NotFound):
 
 class WorkerNotFound(NotFound):
     """There is no such worker: it never was, it stopped, or it was taken for dead and is gone."""
+
+
+class ExecutionTimeout(CuckmqError, TimeoutError):
+    """An attempt ran longer than its execution_timeout_secs. An error of the try, as any other."""
 
 
 class AttemptLost(CuckmqError):

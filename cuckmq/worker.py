@@ -18,6 +18,7 @@ from cuckmq._runtime.executor import Executor
 from cuckmq._runtime.farewell import drain, take_leave
 from cuckmq._runtime.heart import Heart
 from cuckmq._runtime.lanes import Lanes
+from cuckmq._runtime.own_state import OwnState
 from cuckmq._runtime.rescuer import Rescuer
 from cuckmq._runtime.scout import Scout
 from cuckmq._runtime.session import Session
@@ -121,7 +122,10 @@ class Worker(Daemon):
             idle_secs=self._idle_secs,
         )
         self._dispatcher.is_paused = self._is_paused
-        self._executor = Executor(self.context, self._desk, self._threads, lambda: self._session.worker_id)
+        self._state = OwnState(self.context)
+        self._executor = Executor(
+            self.context, self._desk, self._threads, self._state, lambda: self._session.worker_id
+        )
         self._lanes = Lanes(self.context, self._desk, self._executor, lambda: self._heart.is_leased)
         self._ear = Ear(self._desk, self._dispatcher, lambda: self._heart.beat_now())  # noqa: PLW0108 - made next
         self._heart = Heart(
@@ -235,6 +239,7 @@ class Worker(Daemon):
         self._hasty.clear()
         self._make_parts()
         self._ear.loop = loop = asyncio.get_running_loop()
+        await self._state.set_up()
         await self._session.open()
         await self.context.recognize()
         self._leave = [
@@ -268,6 +273,7 @@ class Worker(Daemon):
         self._desk.abandon("stopping")
         await asyncio.to_thread(self._heart.stop, STOP_SECS)
         self._threads.close()
+        await self._state.tear_down()
         self._talk, self._duties, self._leave = None, [], []
 
     def _on_registered(self, worker_id: int) -> None:

@@ -52,8 +52,10 @@ class Rescuer:
                 job.worker_id,
                 job.verdict,
             )
-            if job.verdict == "failed":
-                self._context.events.tell(JobFailed(job_id=job.job_id, name=job.definition, reason="stalled"))
+            if job.reason is not None:
+                self._context.events.tell(
+                    JobFailed(job_id=job.job_id, name=job.definition, reason=job.reason)
+                )
         return RESCUE_SECS
 
     def trouble(self) -> None:

@@ -49,6 +49,7 @@ class Rescued(NamedTuple):
     verdict: str
     worker_id: int
     definition: str
+    reason: str | None
 
 
 def register_worker(

@@ -236,3 +236,16 @@ def test_a_retry_takes_over_a_key_whose_time_is_over(queue: Queue) -> None:
     put(queue.eye, "a", "for", p_unique_for_secs=3600.0)
     queue.eye.rows("update {schema}.unique_key set held_until = now() where held_until is not null")
     assert retry(queue.eye, first) == [first]
+
+
+def test_a_retried_job_is_as_it_was(queue: Queue) -> None:
+    """Whatever column history and the live have in common is carried back, or counted anew on purpose."""
+    common = queue.eye.rows(
+        "select column_name::text from information_schema.columns where table_schema = '{schema_name}'"
+        " and table_name in ('job', 'finalized_job') group by 1 having count(*) = 2"
+    )
+    source = queue.eye.value("select prosrc from pg_proc where oid = '{schema}.retry'::regproc")
+    names = {name for (name,) in common}
+    assert len(names) > 10
+    forgotten = {name for name in names if f"e.{name}" not in source}
+    assert forgotten == {"error_count", "stall_count", "run_at"}

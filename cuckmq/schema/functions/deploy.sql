@@ -11,6 +11,7 @@ create or replace function {schema}.deploy(
     p_delay_secs double precision default 0,
     p_num_attempts integer default 1,
     p_num_stalls integer default 3,
+    p_num_failures integer default 2147483647,
     p_repeat_secs double precision default null,
     p_job_group text default null,
     p_unique_key text default null,
@@ -26,15 +27,16 @@ declare
     v_id integer;
 begin
     insert into {schema}.job_definition as d (
-        name, lane_id, delay_secs, num_attempts, num_stalls, job_group, unique_key, unique_scope,
-        unique_for_secs, is_duplicate_refused)
-    values (p_name, v_lane_id, p_delay_secs, p_num_attempts, p_num_stalls, p_job_group, p_unique_key,
-        p_unique_scope, p_unique_for_secs, p_is_duplicate_refused)
+        name, lane_id, delay_secs, num_attempts, num_stalls, num_failures, job_group,
+        unique_key, unique_scope, unique_for_secs, is_duplicate_refused)
+    values (p_name, v_lane_id, p_delay_secs, p_num_attempts, p_num_stalls, p_num_failures, p_job_group,
+        p_unique_key, p_unique_scope, p_unique_for_secs, p_is_duplicate_refused)
     on conflict (name) do update set
         lane_id = excluded.lane_id,
         delay_secs = excluded.delay_secs,
         num_attempts = excluded.num_attempts,
         num_stalls = excluded.num_stalls,
+        num_failures = excluded.num_failures,
         job_group = excluded.job_group,
         unique_key = excluded.unique_key,
         unique_scope = excluded.unique_scope,

@@ -24,6 +24,7 @@ create or replace function {schema}.enqueue_many(
     p_priority integer default null,
     p_num_attempts integer default null,
     p_num_stalls integer default null,
+    p_num_failures integer default null,
     p_is_silent boolean default false,
     p_unique_keys text[] default null,
     p_unique_scope text default null,
@@ -43,7 +44,8 @@ declare
     v_ids bigint[];
     v_job_ids bigint[];
 begin
-    select d.id, d.delay_secs, d.num_attempts, d.num_stalls, d.job_group, d.lane_id, l.channel_id, l.priority,
+    select d.id, d.delay_secs, d.num_attempts, d.num_stalls, d.num_failures, d.job_group, d.lane_id,
+        l.channel_id, l.priority,
         d.unique_key, d.unique_scope, d.unique_for_secs, d.is_duplicate_refused
     into v_definition
     from {schema}.job_definition d join {schema}.lane l on l.id = d.lane_id
@@ -93,11 +95,11 @@ begin
         order by u.place
     ), written as (
         insert into {schema}.job (
-            id, definition_id, lane_id, num_attempts, num_stalls, run_at, created_at, job_group, payload,
-            is_tied)
+            id, definition_id, lane_id, num_attempts, num_stalls, num_failures, run_at, created_at, job_group,
+            payload, is_tied)
         select e.id, v_definition.id, v_lane_id,
             coalesce(p_num_attempts, v_definition.num_attempts), coalesce(p_num_stalls, v_definition.num_stalls),
-            e.run_at, v_now, e.job_group, e.payload, e.is_tied
+            coalesce(p_num_failures, v_definition.num_failures), e.run_at, v_now, e.job_group, e.payload, e.is_tied
         from entry e
     ), put_off as (
         insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id, group_hash)

@@ -65,10 +65,10 @@ begin
         from taken t
     ), written as (
         insert into {schema}.job (
-            id, definition_id, lane_id, num_attempts, num_stalls, return_count, run_at, created_at,
+            id, definition_id, lane_id, num_attempts, num_stalls, num_failures, return_count, run_at, created_at,
             job_group, payload, errors, is_tied)
-        select e.id, e.definition_id, e.lane_id, e.num_attempts, e.num_stalls, e.attempt, e.retried_at,
-            e.created_at, e.job_group, e.payload, e.errors, e.is_tied
+        select e.id, e.definition_id, e.lane_id, e.num_attempts, e.num_stalls, e.num_failures, e.attempt,
+            e.retried_at, e.created_at, e.job_group, e.payload, e.errors, e.is_tied
         from entry e
     ), lined_up as (
         insert into {schema}.waiting (group_hash, lane_id, definition_id, job_id)
