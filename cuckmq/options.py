@@ -28,6 +28,9 @@ class JobOptions(TypedDict, total=False):
         delay_secs: how long each job waits before it may run.
         job_group: the group in which a job runs alone: a name, or a function from the payload to a
             name or None.
+        keep_succeeded_secs: how long a job that succeeded is kept; 0 to remove it at once. None, which is
+            the default, for what the context says (job_post_finalize_delete_secs).
+        keep_failed_secs: the same for a job that failed or was cancelled.
         describe: what debug log lines say of a payload; without it they say nothing of payloads.
     """
 
@@ -38,6 +41,8 @@ class JobOptions(TypedDict, total=False):
     num_stalls: int | None
     delay_secs: Secs
     job_group: str | Callable[[Any], str | None] | None
+    keep_succeeded_secs: Secs | None
+    keep_failed_secs: Secs | None
     describe: Callable[[Any], str]
 
 

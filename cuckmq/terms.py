@@ -11,7 +11,7 @@ from cuckmq.errors import DefinitionError
 from cuckmq.names import check_job_group, check_name
 from cuckmq.options import JOB_OPTIONS, JobOptions, as_priority, unknown_options
 from cuckmq.protocol.deploy import Deployment
-from cuckmq.types import Secs, as_limit, as_secs
+from cuckmq.types import Secs, as_limit, as_optional_secs, as_secs
 
 DEFAULT_CHANNEL: Final = "_default"
 MIN_REPEAT_SECS: Final = 0.1
@@ -29,6 +29,8 @@ class Terms:
     delay_secs: float
     repeat_secs: float | None
     job_group: str | Callable[[Any], str | None] | None
+    keep_succeeded_secs: float | None
+    keep_failed_secs: float | None
     describe: Callable[[Any], str] | None
 
 
@@ -50,10 +52,10 @@ def read_terms(name: str, options: JobOptions, repeat_secs: Secs | None) -> Term
         num_stalls=as_limit("num_stalls", options.get("num_stalls", 3), minimum=0),
         backoff=check_backoff(options.get("backoff", DEFAULT_BACKOFF_SECS)),
         delay_secs=as_secs("delay_secs", options.get("delay_secs", 0.0)),
-        repeat_secs=(
-            None if repeat_secs is None else as_secs("repeat_secs", repeat_secs, minimum=MIN_REPEAT_SECS)
-        ),
+        repeat_secs=as_optional_secs("repeat_secs", repeat_secs, minimum=MIN_REPEAT_SECS),
         job_group=job_group if job_group is None or callable(job_group) else check_job_group(job_group),
+        keep_succeeded_secs=as_optional_secs("keep_succeeded_secs", options.get("keep_succeeded_secs")),
+        keep_failed_secs=as_optional_secs("keep_failed_secs", options.get("keep_failed_secs")),
         describe=options.get("describe"),
     )
 
@@ -73,4 +75,6 @@ def as_deployment(terms: Terms, job_group: str | None) -> Deployment:
         num_stalls=terms.num_stalls,
         repeat_secs=terms.repeat_secs,
         job_group=job_group,
+        keep_succeeded_secs=terms.keep_succeeded_secs,
+        keep_failed_secs=terms.keep_failed_secs,
     )

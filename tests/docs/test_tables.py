@@ -98,7 +98,7 @@ async def test_the_defaults_of_options(context: Context) -> None:
 
     for name, _, told in rows_of(DOCS / "quickstart.md", "option", "means", "default"):
         option = words(name)[0]
-        value = getattr(plain, option, None)  # `job_group` is kept for the definition's own use
+        value = getattr(plain.terms, option)
         expected = "none" if value is None else str(value).removesuffix(".0")
         assert told.strip('`"').replace("nothing", "none") == expected, option
 

@@ -31,7 +31,8 @@ declare
     v_is_delayed boolean;
     v_job_ids bigint[];
 begin
-    select d.id, d.delay_secs, d.num_attempts, d.num_stalls, d.job_group, d.lane_id, l.channel_id, l.priority
+    select d.id, d.delay_secs, d.num_attempts, d.num_stalls, d.job_group, d.lane_id, l.channel_id, l.priority,
+        d.keep_succeeded_secs, d.keep_failed_secs
     into v_definition
     from {schema}.job_definition d join {schema}.lane l on l.id = d.lane_id
     where d.name = p_definition and d.undeployed_at is null;
@@ -67,10 +68,12 @@ begin
         order by u.place
     ), written as (
         insert into {schema}.job (
-            id, definition_id, lane_id, num_attempts, num_stalls, run_at, created_at, job_group, payload)
+            id, definition_id, lane_id, num_attempts, num_stalls, run_at, created_at, job_group, payload,
+            keep_succeeded_secs, keep_failed_secs)
         select e.id, v_definition.id, v_lane_id,
             coalesce(p_num_attempts, v_definition.num_attempts), coalesce(p_num_stalls, v_definition.num_stalls),
-            e.run_at, v_now, e.job_group, e.payload
+            e.run_at, v_now, e.job_group, e.payload,
+            v_definition.keep_succeeded_secs, v_definition.keep_failed_secs
         from entry e
     ), put_off as (
         insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id, group_hash)

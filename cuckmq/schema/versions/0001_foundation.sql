@@ -31,6 +31,8 @@ create table {schema}.job_definition (
     num_attempts integer not null check (num_attempts >= 1),
     num_stalls integer not null check (num_stalls >= 0),
     job_group text check (job_group <> '' and length(job_group) <= 500),
+    keep_succeeded_secs double precision check (keep_succeeded_secs >= 0 and keep_succeeded_secs < 'infinity'),
+    keep_failed_secs double precision check (keep_failed_secs >= 0 and keep_failed_secs < 'infinity'),
     deployed_at timestamptz not null default now(),
     undeployed_at timestamptz
 );
@@ -60,7 +62,9 @@ create table {schema}.job (
     created_at timestamptz not null default clock_timestamp(),
     job_group text check (job_group <> '' and length(job_group) <= 500),
     payload json not null,
-    errors jsonb
+    errors jsonb,
+    keep_succeeded_secs double precision,
+    keep_failed_secs double precision
 ) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0,
         autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05);
 alter sequence {schema}.job_id_seq owned by {schema}.job.id;
@@ -122,7 +126,7 @@ create table {schema}.running (
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0,
         autovacuum_analyze_scale_factor = 0.05);
 
--- History: written once, deleted by age.
+-- History: written once, deleted by age; at purge_at, if the definition has an age of its own.
 create table {schema}.finalized_job (
     id bigint primary key,
     definition_id integer not null,
@@ -143,10 +147,12 @@ create table {schema}.finalized_job (
     payload json not null,
     result json,
     errors jsonb,
+    purge_at timestamptz,
     check ((state = 'failed') = (reason is not null)),
     check (state = 'succeeded' or result is null)
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
-create index on {schema}.finalized_job (finalized_at);
+create index on {schema}.finalized_job (finalized_at) where purge_at is null;
+create index on {schema}.finalized_job (purge_at) where purge_at is not null;
 
 -- One row per running incarnation of a worker; ids are never used again. A lost one was taken for dead
 -- and may do nothing more; its row stays until all that it held is put back.
