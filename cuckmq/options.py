@@ -12,7 +12,9 @@ from cuckmq.backoff import Backoff
 from cuckmq.errors import ConfigurationError
 from cuckmq.names import check_name
 from cuckmq.protocol.enqueue import Placement
-from cuckmq.types import Secs, as_count, as_moment, as_secs
+from cuckmq.types import Secs, as_count, as_moment, as_optional_secs, as_secs
+
+MIN_EXPIRES_SECS: Final = 0.001
 
 
 class JobOptions(TypedDict, total=False):
@@ -28,6 +30,8 @@ class JobOptions(TypedDict, total=False):
         delay_secs: how long each job waits before it may run.
         job_group: the group in which a job runs alone: a name, or a function from the payload to a
             name or None.
+        expires_secs: how long after the moment from which it may run a job may wait for a worker; then it
+            fails as `expired`.
         keep_succeeded_secs: how long a job that succeeded is kept; 0 to remove it at once. None, which is
             the default, for what the context says (job_post_finalize_delete_secs).
         keep_failed_secs: the same for a job that failed or was cancelled.
@@ -41,6 +45,7 @@ class JobOptions(TypedDict, total=False):
     num_stalls: int | None
     delay_secs: Secs
     job_group: str | Callable[[Any], str | None] | None
+    expires_secs: Secs | None
     keep_succeeded_secs: Secs | None
     keep_failed_secs: Secs | None
     describe: Callable[[Any], str]
@@ -57,6 +62,8 @@ class EnqueueOptions(TypedDict, total=False):
         priority: higher goes first within a channel; -32768 to 32767.
         num_attempts: how many tries may end in an error.
         num_stalls: how many lost workers each survives.
+        expires_secs: fail those that no worker has taken so long after they might run.
+        expires_at: fail those that no worker has taken by then; a datetime with a time zone.
     """
 
     delay_secs: Secs | None
@@ -66,6 +73,8 @@ class EnqueueOptions(TypedDict, total=False):
     priority: int | None
     num_attempts: int | None
     num_stalls: int | None
+    expires_secs: Secs | None
+    expires_at: datetime | None
 
 
 JOB_OPTIONS: Final = frozenset(JobOptions.__annotations__)
@@ -92,6 +101,9 @@ def as_placement(options: EnqueueOptions) -> Placement:
         raise ConfigurationError("give delay_secs or run_at, not both")
     channel, priority = options.get("channel"), options.get("priority")
     num_attempts, num_stalls = options.get("num_attempts"), options.get("num_stalls")
+    expires_secs, expires_at = options.get("expires_secs"), options.get("expires_at")
+    if expires_secs is not None and expires_at is not None:
+        raise ConfigurationError("give expires_secs or expires_at, not both")
     return Placement(
         delay_secs=None if delay_secs is None else as_secs("delay_secs", delay_secs),
         run_at=None if run_at is None else as_moment("run_at", run_at),
@@ -99,6 +111,8 @@ def as_placement(options: EnqueueOptions) -> Placement:
         priority=None if priority is None else as_priority(priority),
         num_attempts=None if num_attempts is None else as_count("num_attempts", num_attempts, minimum=1),
         num_stalls=None if num_stalls is None else as_count("num_stalls", num_stalls, minimum=0),
+        expires_secs=as_optional_secs("expires_secs", expires_secs, minimum=MIN_EXPIRES_SECS),
+        expires_at=None if expires_at is None else as_moment("expires_at", expires_at),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from cuckmq.backoff import DEFAULT_BACKOFF_SECS, Backoff, check_backoff
 from cuckmq.errors import DefinitionError
 from cuckmq.names import check_job_group, check_name
-from cuckmq.options import JOB_OPTIONS, JobOptions, as_priority, unknown_options
+from cuckmq.options import JOB_OPTIONS, MIN_EXPIRES_SECS, JobOptions, as_priority, unknown_options
 from cuckmq.protocol.deploy import Deployment
 from cuckmq.types import Secs, as_limit, as_optional_secs, as_secs
 
@@ -29,6 +29,7 @@ class Terms:
     delay_secs: float
     repeat_secs: float | None
     job_group: str | Callable[[Any], str | None] | None
+    expires_secs: float | None
     keep_succeeded_secs: float | None
     keep_failed_secs: float | None
     describe: Callable[[Any], str] | None
@@ -54,6 +55,7 @@ def read_terms(name: str, options: JobOptions, repeat_secs: Secs | None) -> Term
         delay_secs=as_secs("delay_secs", options.get("delay_secs", 0.0)),
         repeat_secs=as_optional_secs("repeat_secs", repeat_secs, minimum=MIN_REPEAT_SECS),
         job_group=job_group if job_group is None or callable(job_group) else check_job_group(job_group),
+        expires_secs=as_optional_secs("expires_secs", options.get("expires_secs"), minimum=MIN_EXPIRES_SECS),
         keep_succeeded_secs=as_optional_secs("keep_succeeded_secs", options.get("keep_succeeded_secs")),
         keep_failed_secs=as_optional_secs("keep_failed_secs", options.get("keep_failed_secs")),
         describe=options.get("describe"),
@@ -75,6 +77,7 @@ def as_deployment(terms: Terms, job_group: str | None) -> Deployment:
         num_stalls=terms.num_stalls,
         repeat_secs=terms.repeat_secs,
         job_group=job_group,
+        expires_secs=terms.expires_secs,
         keep_succeeded_secs=terms.keep_succeeded_secs,
         keep_failed_secs=terms.keep_failed_secs,
     )

@@ -17,7 +17,7 @@ from cuckmq.events import (
     JobFailed,
 )
 from cuckmq.protocol.exchange import Row
-from cuckmq.state import JobState
+from cuckmq.state import FailureReason, JobState
 
 _logger = logging.getLogger("cuckmq.worker")
 
@@ -66,7 +66,7 @@ class Reporter:
         elif ended.error is None and attempt.ending is None:
             tell(AttemptSucceeded(**about, duration_secs=ended.duration_secs))
         elif verdict in ("failed", "scheduled") and ended.outcome is not None and ended.error is not None:
-            if ended.outcome.kind != "snoozed":
+            if ended.outcome.kind != "snoozed" and ended.outcome.reason != FailureReason.EXPIRED:
                 tell(
                     AttemptFailed(
                         **about,

@@ -9,7 +9,7 @@ from cuckmq.protocol.statement import Statement, only
 
 DEPLOY: Final = (
     "select {schema}.deploy(%s, %s, %s::integer, %s::float8, %s::integer, %s::integer, %s::float8, %s,"
-    " %s::float8, %s::float8)"
+    " %s::float8, %s::float8, %s::float8)"
 )
 UNDEPLOY: Final = "select {schema}.undeploy(%s)"
 FIND: Final = "select d.name, d.id from {schema}.job_definition d where d.name = any(%s)"
@@ -26,6 +26,7 @@ class Deployment:
     num_stalls: int
     repeat_secs: float | None = None
     job_group: str | None = None
+    expires_secs: float | None = None
     keep_succeeded_secs: float | None = None
     keep_failed_secs: float | None = None
 
@@ -44,6 +45,7 @@ def deploy(name: str, deployment: Deployment) -> Statement[int]:
             what.num_stalls,
             what.repeat_secs,
             what.job_group,
+            what.expires_secs,
             what.keep_succeeded_secs,
             what.keep_failed_secs,
         ),

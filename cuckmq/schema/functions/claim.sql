@@ -13,6 +13,9 @@
 -- saves waiting, the lease decides). Turns hold their lock to the end of the transaction, so p_limit
 -- bounds what one claim asks of the server's lock table.
 --
+-- Expired: a job that nobody took in time comes without its payload. It is not to be run, only settled as
+-- failed. (Most are found by expire() before; here it is certain.)
+--
 -- Suspects: a job that stalled before is claimed with nothing beside it, so that if it takes its
 -- worker down again, it takes no others with it.
 --
@@ -120,7 +123,8 @@ begin
     return query
     with claimed as materialized (
         select u.place, u.group_hash, j.id, j.definition_id, j.lane_id, j.run_at, j.job_group,
-            j.error_count, j.stall_count, j.num_attempts, j.payload,
+            j.error_count, j.stall_count, j.num_attempts,
+            case when j.expires_at <= clock_timestamp() then null else j.payload end as payload,
             j.error_count + j.stall_count + j.return_count + 1 as attempt
         from unnest(v_job_ids, v_group_hashes) with ordinality u(id, group_hash, place)
         join {schema}.job j on j.id = u.id

@@ -13,6 +13,7 @@ create or replace function {schema}.deploy(
     p_num_stalls integer default 3,
     p_repeat_secs double precision default null,
     p_job_group text default null,
+    p_expires_secs double precision default null,
     p_keep_succeeded_secs double precision default null,
     p_keep_failed_secs double precision default null
 ) returns integer
@@ -24,16 +25,18 @@ declare
     v_id integer;
 begin
     insert into {schema}.job_definition as d (
-        name, lane_id, delay_secs, num_attempts, num_stalls, job_group, keep_succeeded_secs, keep_failed_secs)
+        name, lane_id, delay_secs, num_attempts, num_stalls, job_group, expires_secs, keep_succeeded_secs,
+        keep_failed_secs)
     values (
-        p_name, v_lane_id, p_delay_secs, p_num_attempts, p_num_stalls, p_job_group, p_keep_succeeded_secs,
-        p_keep_failed_secs)
+        p_name, v_lane_id, p_delay_secs, p_num_attempts, p_num_stalls, p_job_group, p_expires_secs,
+        p_keep_succeeded_secs, p_keep_failed_secs)
     on conflict (name) do update set
         lane_id = excluded.lane_id,
         delay_secs = excluded.delay_secs,
         num_attempts = excluded.num_attempts,
         num_stalls = excluded.num_stalls,
         job_group = excluded.job_group,
+        expires_secs = excluded.expires_secs,
         keep_succeeded_secs = excluded.keep_succeeded_secs,
         keep_failed_secs = excluded.keep_failed_secs,
         deployed_at = excluded.deployed_at,

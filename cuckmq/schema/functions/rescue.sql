@@ -85,7 +85,7 @@ begin
     from {schema}.job j join {schema}.job_definition d on d.id = j.definition_id where j.id = any(v_job_ids);
 
     with stalled as (
-        update {schema}.job j set stall_count = j.stall_count + 1 where j.id = any(v_job_ids)
+        update {schema}.job j set stall_count = j.stall_count + 1, expires_at = null where j.id = any(v_job_ids)
         returning j.id, j.job_group, j.stall_count, j.num_stalls
     )
     select array_agg(s.id) filter (where s.stall_count > s.num_stalls),

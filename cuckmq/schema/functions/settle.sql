@@ -75,7 +75,8 @@ begin
                 is distinct from 0
         ), later as (
             update {schema}.job j
-            set error_count = j.error_count + (m.outcome = 'error')::integer,
+            set expires_at = null,  -- it was started in time
+                error_count = j.error_count + (m.outcome = 'error')::integer,
                 return_count = j.return_count + (m.outcome = 'snoozed')::integer,
                 errors = case m.outcome when 'error' then coalesce(j.errors, '[]') || m.detail::jsonb
                     else j.errors end,

@@ -31,6 +31,7 @@ create table {schema}.job_definition (
     num_attempts integer not null check (num_attempts >= 1),
     num_stalls integer not null check (num_stalls >= 0),
     job_group text check (job_group <> '' and length(job_group) <= 500),
+    expires_secs double precision check (expires_secs > 0 and expires_secs < 'infinity'),
     keep_succeeded_secs double precision check (keep_succeeded_secs >= 0 and keep_succeeded_secs < 'infinity'),
     keep_failed_secs double precision check (keep_failed_secs >= 0 and keep_failed_secs < 'infinity'),
     deployed_at timestamptz not null default now(),
@@ -63,11 +64,13 @@ create table {schema}.job (
     job_group text check (job_group <> '' and length(job_group) <= 500),
     payload json not null,
     errors jsonb,
+    expires_at timestamptz,
     keep_succeeded_secs double precision,
     keep_failed_secs double precision
 ) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0,
         autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05);
 alter sequence {schema}.job_id_seq owned by {schema}.job.id;
+create index on {schema}.job (expires_at) where expires_at is not null;
 
 -- Not before run_at. A row without a job is a group's turn that is put off.
 create table {schema}.scheduled (
