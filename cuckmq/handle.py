@@ -98,7 +98,7 @@ class JobHandle(Generic[ResultT_co]):
 
     def _not_found(self) -> JobNotFound:
         return JobNotFound(
-            f"there is no job {self.id}: it ended and was purged (or its definition keeps none), "
+            f"there is no job {self.id}: it was purged, or its definition keeps none that end so, "
             "or the transaction that enqueued it did not commit",
             job_id=self.id,
         )

@@ -12,6 +12,7 @@ from cuckmq.backoff import Backoff
 from cuckmq.errors import ConfigurationError
 from cuckmq.names import check_name
 from cuckmq.protocol.enqueue import Placement
+from cuckmq.recurrence import Missed, Overlap
 from cuckmq.types import Secs, as_count, as_moment, as_optional_secs, as_secs
 
 MIN_EXPIRES_SECS: Final = 0.001
@@ -51,6 +52,26 @@ class JobOptions(TypedDict, total=False):
     describe: Callable[[Any], str]
 
 
+class RepeatingOptions(JobOptions, total=False):
+    """How a definition repeats, beside all else. Its jobs have no payload, since nobody is there to give one.
+
+    Attributes:
+        repeat_secs: enqueue a job by itself each so many seconds.
+        cron: or at the moments of this expression: minute, hour, day, month and weekday.
+        timezone: on whose clock the expression is read.
+        missed: what becomes of moments that came while no orchestrator lived: `one` job for all,
+            `skip` them, or make up for `all`, the latest 100 at most.
+        overlap: what becomes of a moment while the job of the one before is live: `queue` its job all
+            the same, `skip` it, or `replace` the live one, which is cancelled.
+    """
+
+    repeat_secs: Secs | None
+    cron: str | None
+    timezone: str
+    missed: Missed
+    overlap: Overlap
+
+
 class EnqueueOptions(TypedDict, total=False):
     """How the jobs of one enqueue are treated. What is left out, or None, is as the definition says.
 
@@ -77,7 +98,7 @@ class EnqueueOptions(TypedDict, total=False):
     expires_at: datetime | None
 
 
-JOB_OPTIONS: Final = frozenset(JobOptions.__annotations__)
+JOB_OPTIONS: Final = frozenset({*JobOptions.__annotations__, *RepeatingOptions.__annotations__})
 ENQUEUE_OPTIONS: Final = frozenset(EnqueueOptions.__annotations__)
 
 

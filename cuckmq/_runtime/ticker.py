@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 
 from cuckmq.context import Context
+from cuckmq.errors import ConfigurationError
 from cuckmq.events import ScheduleOrphaned, ScheduleTicked
-from cuckmq.protocol.tick import tick
+from cuckmq.protocol.tick import Due, find_due, find_next, tick
+from cuckmq.recurrence import Recurrence
 
 _logger = logging.getLogger("cuckmq.ticker")
 
@@ -29,23 +31,36 @@ class Ticker:
     async def turn(self) -> float:
         """Enqueue what is due."""
         await self._context.recognize()
-        next_secs = self._poll_secs
-        for ticked in await self._context.database.run(tick(list(self._context.known))):
-            if ticked.name is None:
-                next_secs = self._poll_secs if ticked.secs is None else max(ticked.secs, 0.0)
-            elif ticked.job_id is None:
-                if ticked.name not in self._orphans:
-                    _logger.warning(
-                        "job %r is due to repeat, and its definition is not known here", ticked.name
-                    )
-                self._orphans.add(ticked.name)
-                self._context.events.tell(ScheduleOrphaned(name=ticked.name, slot_at=ticked.slot_at))
+        known = list(self._context.known)
+        for due in await self._context.database.run(find_due(known)):
+            if due.is_known:
+                await self._serve(due)
             else:
-                self._orphans.discard(ticked.name)
+                self._tell_orphan(due)
+        (next_secs,) = await self._context.database.run(find_next(known))
+        # What is due still is in the hands of another, or cannot be served: no reason to hurry.
+        return self._poll_secs if next_secs is None or next_secs < 0 else min(next_secs, self._poll_secs)
+
+    async def _serve(self, due: Due) -> None:
+        self._orphans.discard(due.name)
+        try:
+            slots, next_at = Recurrence(due.repeat_secs, due.cron, due.timezone).due(
+                due.due_at, due.now, due.missed
+            )
+        except ConfigurationError as error:
+            _logger.error("schedule %r cannot be served here: %s", due.name, error)  # noqa: TRY400 - it says all
+            return
+        for ticked in await self._context.database.run(tick(due.name, due.due_at, slots, next_at)):
+            if ticked.job_id is not None:
                 self._context.events.tell(
-                    ScheduleTicked(name=ticked.name, job_id=ticked.job_id, slot_at=ticked.slot_at)
+                    ScheduleTicked(name=due.name, job_id=ticked.job_id, slot_at=ticked.slot_at)
                 )
-        return min(next_secs, self._poll_secs)
+
+    def _tell_orphan(self, due: Due) -> None:
+        if due.name not in self._orphans:
+            _logger.warning("job %r is due to repeat, and its definition is not known here", due.name)
+        self._orphans.add(due.name)
+        self._context.events.tell(ScheduleOrphaned(name=due.name, slot_at=due.due_at))
 
     def trouble(self) -> None:
         """Nothing is believed from one tick to the next."""

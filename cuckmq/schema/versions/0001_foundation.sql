@@ -38,12 +38,24 @@ create table {schema}.job_definition (
     undeployed_at timestamptz
 );
 
+-- A rhythm, and the job it puts in. A declared one belongs to its definition and goes with its options; the
+-- others were added at run time. The slots of a cron expression are counted by those who tick.
 create table {schema}.schedule (
-    name text primary key,
+    name text primary key check (name <> '' and length(name) <= 200),
     definition_id integer not null references {schema}.job_definition,
-    repeat_secs double precision not null check (repeat_secs > 0 and repeat_secs < 'infinity'),
+    is_declared boolean not null,
+    repeat_secs double precision check (repeat_secs > 0 and repeat_secs < 'infinity'),
+    cron text,
+    timezone text not null,
+    missed text not null check (missed in ('skip', 'one', 'all')),
+    overlap text not null check (overlap in ('queue', 'skip', 'replace')),
+    payload json not null,
+    job_group text check (job_group <> '' and length(job_group) <= 500),
+    is_paused boolean not null default false,
     next_at timestamptz not null,
-    last_at timestamptz
+    last_at timestamptz,
+    last_job_id bigint,
+    check ((repeat_secs is null) <> (cron is null))
 );
 
 create sequence {schema}.job_id_seq as bigint;
