@@ -123,7 +123,7 @@ class Worker(Daemon):
         )
         self._dispatcher.is_paused = self._is_paused
         self._executor = Executor(self.context, self._desk, self._threads, lambda: self._session.worker_id)
-        self._lanes = Lanes(self.context, self._desk, self._executor)
+        self._lanes = Lanes(self.context, self._desk, self._executor, lambda: self._heart.is_leased)
         self._ear = Ear(self._desk, self._dispatcher, lambda: self._heart.beat_now())  # noqa: PLW0108 - made next
         self._heart = Heart(
             self.context.database,

@@ -251,11 +251,14 @@ class Dispatcher:
         began_at = time.monotonic()
         demand = Demand(self._session.channel_ids, list(self._context.known), limit, self._appetite.slice)
         demand.marks = self._lookout.marks(began_at)
+        worker_id = self.worker_id
         try:
-            rows = await self._session.run(exchange(self.worker_id, outcomes, list(groups), demand))
+            rows = await self._session.run(exchange(worker_id, outcomes, list(groups), demand))
         except BaseException:
             self._desk.give_back(ended, groups)
             raise
+        if worker_id != self.worker_id:
+            return  # Let go meanwhile: what came is for a worker that is no more, and its lease ends.
         self._appetite.learn(len(ended), sum(each.duration_secs for each in ended))
         claimed = [row for row in rows if row.verdict is None]
         self._desk.settled(ended)
