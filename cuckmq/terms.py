@@ -66,7 +66,10 @@ def read_terms(name: str, options: RepeatingOptions) -> Terms:
     job_group = options.get("job_group")
     repeat_secs = as_optional_secs("repeat_secs", options.get("repeat_secs"), minimum=MIN_REPEAT_SECS)
     cron, timezone = options.get("cron"), options.get("timezone", "UTC")
-    check_recurrence(repeat_secs, cron, timezone)
+    if check_recurrence(repeat_secs, cron, timezone) is None and (
+        "missed" in options or "overlap" in options
+    ):
+        raise DefinitionError(f"job {name!r}: missed and overlap go with cron or repeat_secs; it has neither")
     return Terms(
         channel=check_name("channel", options.get("channel", DEFAULT_CHANNEL)),
         priority=as_priority(options.get("priority", 0)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 from cuckmq.context import Context
 from cuckmq.errors import ConfigurationError
@@ -11,6 +12,8 @@ from cuckmq.protocol.tick import Due, find_due, find_next, tick
 from cuckmq.recurrence import Recurrence
 
 _logger = logging.getLogger("cuckmq.ticker")
+
+MIN_PAUSE_SECS: Final = 0.01
 
 
 class Ticker:
@@ -32,16 +35,20 @@ class Ticker:
         """Enqueue what is due."""
         await self._context.recognize()
         known = list(self._context.known)
+        beyond_us: list[str] = []
         for due in await self._context.database.run(find_due(known)):
-            if due.is_known:
-                await self._serve(due)
-            else:
+            if not due.is_known:
                 self._tell_orphan(due)
-        (next_secs,) = await self._context.database.run(find_next(known))
-        # What is due still is in the hands of another, or cannot be served: no reason to hurry.
-        return self._poll_secs if next_secs is None or next_secs < 0 else min(next_secs, self._poll_secs)
+            elif not await self._serve(due):
+                beyond_us.append(due.name)
+        (next_secs,) = await self._context.database.run(find_next(known, beyond_us))
+        if next_secs is None:
+            return self._poll_secs
+        # What is due still came this moment, or is in the hands of another.
+        return min(max(next_secs, MIN_PAUSE_SECS), self._poll_secs)
 
-    async def _serve(self, due: Due) -> None:
+    async def _serve(self, due: Due) -> bool:
+        """Serve the slots of one schedule. Tells whether this host can."""
         self._orphans.discard(due.name)
         try:
             slots, next_at = Recurrence(due.repeat_secs, due.cron, due.timezone).due(
@@ -49,12 +56,13 @@ class Ticker:
             )
         except ConfigurationError as error:
             _logger.error("schedule %r cannot be served here: %s", due.name, error)  # noqa: TRY400 - it says all
-            return
+            return False
         for ticked in await self._context.database.run(tick(due.name, due.due_at, slots, next_at)):
             if ticked.job_id is not None:
                 self._context.events.tell(
                     ScheduleTicked(name=due.name, job_id=ticked.job_id, slot_at=ticked.slot_at)
                 )
+        return True
 
     def _tell_orphan(self, due: Due) -> None:
         if due.name not in self._orphans:

@@ -9,7 +9,7 @@ from cuckmq.protocol.statement import Statement, only
 from cuckmq.recurrence import Missed
 
 DUE: Final = "select * from {schema}.due_schedules(%s::integer[])"
-NEXT: Final = "select {schema}.secs_until_slot(%s::integer[])"
+NEXT: Final = "select {schema}.secs_until_slot(%s::integer[], %s::text[])"
 TICK: Final = "select * from {schema}.tick(%s, %s::timestamptz, %s::timestamptz[], %s::timestamptz)"
 
 
@@ -39,9 +39,9 @@ def find_due(definition_ids: list[int]) -> Statement[Due]:
     return Statement(DUE, (definition_ids,), Due._make)
 
 
-def find_next(definition_ids: list[int]) -> Statement[float | None]:
-    """Tell in how many seconds the next slot of these definitions comes; one row, None for never."""
-    return Statement(NEXT, (definition_ids,), only)
+def find_next(definition_ids: list[int], but: list[str]) -> Statement[float | None]:
+    """Tell in how many seconds the next slot of these definitions comes, leaving out schedules; None for never."""
+    return Statement(NEXT, (definition_ids, but), only)
 
 
 def tick(name: str, due_at: datetime, slots: list[datetime], next_at: datetime) -> Statement[Ticked]:

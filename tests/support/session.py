@@ -212,7 +212,7 @@ class Session:
             slots, next_at = recurrence.due(due.due_at, due.now, due.missed)
             for slot_at, job_id in self.rows(protocol_tick.TICK, due.name, due.due_at, slots, next_at):
                 answer.append((due.name, slot_at, job_id, None))
-        (secs,) = self.rows(protocol_tick.NEXT, list(definition_ids))
+        (secs,) = self.rows(protocol_tick.NEXT, list(definition_ids), [])
         return [*answer, (None, None, None, *secs)]
 
     def purge(self, older_than_secs: float = 0.0, limit: int = 1000) -> list[int]:

@@ -231,6 +231,8 @@ async def test_schedules_that_cannot_be(context: Context) -> None:
     make: Any = context.job
     with pytest.raises(DefinitionError, match="without a payload"):
         make(name="ODD", cron="* * * * *")(greet)
+    with pytest.raises(DefinitionError, match="go with cron or repeat_secs"):
+        make(name="ODD", overlap="skip")(sweep)
     with pytest.raises(ConfigurationError, match="missed is 'some'"):
         make(name="ODD", cron="* * * * *", missed="some")(sweep)
 
