@@ -40,7 +40,7 @@ def find_due(definition_ids: list[int]) -> Statement[Due]:
 
 
 def find_next(definition_ids: list[int], but: list[str]) -> Statement[float | None]:
-    """Tell in how many seconds the next slot of these definitions comes, leaving out schedules; None for never."""
+    """Tell in how many seconds the next slot comes, but of the schedules named; one row, None for never."""
     return Statement(NEXT, (definition_ids, but), only)
 
 
