@@ -11,7 +11,7 @@ from cuckmq.protocol.statement import Statement, only
 
 SQL: Final = (
     "select {schema}.enqueue_many(%s, %s::text[], %s::text[], %s::float8, %s::timestamptz, %s, %s::integer,"
-    " %s::integer, %s::integer, %s::integer, %s)"
+    " %s::integer, %s::integer, %s::integer, %s, %s::float8, %s::timestamptz)"
 )
 
 
@@ -26,6 +26,8 @@ class Placement:
     num_attempts: int | None = None
     num_stalls: int | None = None
     num_failures: int | None = None
+    expires_secs: float | None = None
+    expires_at: datetime | None = None
 
 
 def enqueue(
@@ -55,6 +57,8 @@ def enqueue(
             where.num_stalls,
             where.num_failures,
             is_silent,
+            where.expires_secs,
+            where.expires_at,
         ),
         only,
     )

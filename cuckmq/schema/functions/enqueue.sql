@@ -13,12 +13,14 @@ create or replace function {schema}.enqueue(
     priority integer default null,
     num_attempts integer default null,
     num_stalls integer default null,
-    num_failures integer default null
+    num_failures integer default null,
+    expires_secs double precision default null,
+    expires_at timestamptz default null
 ) returns bigint
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
     select ({schema}.enqueue_many(
         definition, array[payload::text], array[job_group], delay_secs, run_at, channel, priority,
-        num_attempts, num_stalls, num_failures))[1]
+        num_attempts, num_stalls, num_failures, false, expires_secs, expires_at))[1]
 $$;
