@@ -15,14 +15,13 @@ from cuckmq.handle import JobHandle
 from cuckmq.home import Home
 from cuckmq.intake import Intake
 from cuckmq.names import check_name, check_unique_key
-from cuckmq.options import EnqueueOptions, JobOptions
+from cuckmq.options import EnqueueOptions, JobOptions, RepeatingOptions
 from cuckmq.outcome import Answer
 from cuckmq.payload import Codec
 from cuckmq.protocol.deploy import deploy, undeploy
 from cuckmq.protocol.unique_key import find_holder
 from cuckmq.signature import read_signature
 from cuckmq.terms import as_deployment, read_terms
-from cuckmq.types import Secs
 
 PayloadT = TypeVar("PayloadT")
 ResultT = TypeVar("ResultT")
@@ -40,8 +39,7 @@ class JobDefinition(Generic[PayloadT, ResultT]):
         context: where it belongs.
         name: unique in the context, and what jobs bear in the database.
         work_function: what to do.
-        repeat_secs: enqueue a job by itself each so many seconds; only without a payload.
-        options: see JobOptions.
+        options: see JobOptions; without a payload also RepeatingOptions.
 
     Raises:
         DefinitionError: the work function or an option cannot work.
@@ -52,29 +50,25 @@ class JobDefinition(Generic[PayloadT, ResultT]):
     def __init__(
         self: JobDefinition[None, OwnResultT], *, context: Home, name: str,
         work_function: Callable[[], Awaitable[Answer[OwnResultT]]],
-        repeat_secs: Secs | None = None,
-        **options: Unpack[JobOptions],
+        **options: Unpack[RepeatingOptions],
     ) -> None: ...  # fmt: skip
     @overload
     def __init__(
         self: JobDefinition[None, OwnResultT], *, context: Home, name: str,
         work_function: Callable[[], Answer[OwnResultT]],
-        repeat_secs: Secs | None = None,
-        **options: Unpack[JobOptions],
+        **options: Unpack[RepeatingOptions],
     ) -> None: ...  # fmt: skip
     @overload
     def __init__(
         self: JobDefinition[None, OwnResultT], *, context: Home, name: str,
         work_function: Callable[[None, AnyAttempt], Awaitable[Answer[OwnResultT]]],
-        repeat_secs: Secs,
-        **options: Unpack[JobOptions],
+        **options: Unpack[RepeatingOptions],
     ) -> None: ...  # fmt: skip
     @overload
     def __init__(
         self: JobDefinition[None, OwnResultT], *, context: Home, name: str,
         work_function: Callable[[None, AnyAttempt], Answer[OwnResultT]],
-        repeat_secs: Secs,
-        **options: Unpack[JobOptions],
+        **options: Unpack[RepeatingOptions],
     ) -> None: ...  # fmt: skip
     @overload
     def __init__(
@@ -107,16 +101,15 @@ class JobDefinition(Generic[PayloadT, ResultT]):
         context: Home,
         name: str,
         work_function: Callable[..., Any],
-        repeat_secs: Secs | None = None,
-        **options: Unpack[JobOptions],
+        **options: Unpack[RepeatingOptions],
     ) -> None:
         self.name = check_name("job", name)
         self.work_function = work_function
         self.signature = read_signature(work_function, name)
         self.payload_codec: Codec[PayloadT] = Codec(self.signature.payload, f"the payload of job {name!r}")
         self.result_codec: Codec[ResultT] = Codec(self.signature.result, f"the result of job {name!r}")
-        self.terms = read_terms(name, options, repeat_secs)
-        if self.terms.repeat_secs is not None and not self.payload_codec.is_empty:
+        self.terms = read_terms(name, options)
+        if self.terms.is_repeating and not self.payload_codec.is_empty:
             raise DefinitionError(
                 f"job {name!r}: only a job without a payload can repeat, since nobody is there to give one"
             )
@@ -271,6 +264,14 @@ class JobDefinition(Generic[PayloadT, ResultT]):
         return self._holder(
             unique_key, self._home.database.run_sync(find_holder(self.name, check_unique_key(unique_key)))
         )
+
+    def prepare(self, payload: PayloadT) -> tuple[str, str | None]:
+        """Tell the JSON text and the group of a job with this payload, for one that is put in later.
+
+        Raises:
+            InvalidPayload: it does not fit, or JSON in Postgres cannot keep it.
+        """
+        return self._intake.encode(payload), self._intake.group_of(payload)
 
     def handle(self, job_id: int) -> JobHandle[ResultT]:
         """Take hold of a job of this definition by its id, in any process."""

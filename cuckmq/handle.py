@@ -69,7 +69,7 @@ class JobHandle(Generic[ResultT_co]):
         Raises:
             JobFailed: it failed; the message has the last error.
             JobCancelled: it was cancelled.
-            JobNotFound: it was purged, or never committed.
+            JobNotFound: it was purged, or its definition keeps none that end so, or it never committed.
             ResultTimeout: it did not end in time. It goes on.
             InvalidResult: what is stored does not fit the definition's result type.
         """
@@ -117,6 +117,7 @@ class JobHandle(Generic[ResultT_co]):
 
     def _not_found(self) -> JobNotFound:
         return JobNotFound(
-            f"there is no job {self.id}: it was purged, or the transaction that enqueued it did not commit",
+            f"there is no job {self.id}: it was purged, or its definition keeps none that end so, "
+            "or the transaction that enqueued it did not commit",
             job_id=self.id,
         )

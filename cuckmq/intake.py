@@ -59,7 +59,7 @@ class Intake:
         """
         placement = as_placement(options)
         channel = placement.channel or self._terms.channel
-        texts = [self._encode(payload) for payload in payloads]
+        texts = [self.encode(payload) for payload in payloads]
         groups = self._groups(payloads, options.get("job_group"))
         keys = as_uniqueness(options).over(self._terms.uniqueness).keys_of(payloads) or NO_KEYS
         # In the caller's transaction the notification must go with the commit, whenever that is.
@@ -91,11 +91,20 @@ class Intake:
             return None if group is None else check_job_group(group)
         return given
 
-    def _encode(self, payload: Any) -> str:
+    def encode(self, payload: Any) -> str:
+        """Make JSON text of a payload.
+
+        Raises:
+            InvalidPayload: it does not fit, or JSON in Postgres cannot keep it.
+        """
         try:
             return self._codec.encode(payload)
         except CodecError as error:
             raise InvalidPayload(str(error)) from error.__cause__
+
+    def group_of(self, payload: Any) -> str | None:
+        """Tell the group of a job with this payload."""
+        return (self._groups([payload], None) or [None])[0]
 
     def _groups(self, payloads: Sequence[Any], job_group: str | None) -> Sequence[str | None] | None:
         given = self._terms.job_group if job_group is None else check_job_group(job_group)

@@ -30,8 +30,8 @@ class JobState(StrEnum):
 FINAL_STATES: Final = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 
 TRANSITIONS: Final[dict[JobState, frozenset[JobState]]] = {
-    JobState.SCHEDULED: frozenset({JobState.QUEUED, JobState.CANCELLED}),
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
+    JobState.SCHEDULED: frozenset({JobState.QUEUED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELLED}),
     JobState.BLOCKED: frozenset({JobState.QUEUED, JobState.FAILED, JobState.CANCELLED}),
     JobState.RUNNING: frozenset({
         JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.SCHEDULED, JobState.QUEUED,
@@ -57,6 +57,8 @@ class FailureReason(StrEnum):
     """It ran longer than it may, and no try was left."""
     EXHAUSTED = "exhausted"
     """Its errors and stalls together came to as many as it may have."""
+    EXPIRED = "expired"
+    """No worker took it in time."""
     DECLARED = "declared"
     """Its work function said so, by Fail."""
     INVALID_PAYLOAD = "invalid_payload"

@@ -11,7 +11,7 @@ from cuckmq.protocol.statement import Statement, only
 
 SQL: Final = (
     "select {schema}.enqueue_many(%s, %s::text[], %s::text[], %s::float8, %s::timestamptz, %s, %s::integer,"
-    " %s::integer, %s::integer, %s::integer, %s, %s::text[], %s, %s::float8, %s)"
+    " %s::integer, %s::integer, %s::integer, %s, %s::float8, %s::timestamptz, %s::text[], %s, %s::float8, %s)"
 )
 
 
@@ -26,6 +26,8 @@ class Placement:
     num_attempts: int | None = None
     num_stalls: int | None = None
     num_failures: int | None = None
+    expires_secs: float | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,8 @@ def enqueue(
             where.num_stalls,
             where.num_failures,
             is_silent,
+            where.expires_secs,
+            where.expires_at,
             None if keys.keys is None else list(keys.keys),
             keys.scope,
             keys.for_secs,

@@ -239,13 +239,26 @@ def test_a_retry_takes_over_a_key_whose_time_is_over(queue: Queue) -> None:
 
 
 def test_a_retried_job_is_as_it_was(queue: Queue) -> None:
-    """Whatever column history and the live have in common is carried back, or counted anew on purpose."""
-    common = queue.eye.rows(
-        "select column_name::text from information_schema.columns where table_schema = '{schema_name}'"
-        " and table_name in ('job', 'finalized_job') group by 1 having count(*) = 2"
+    """Every column of a live job is written, but for those that begin anew."""
+    columns = queue.eye.rows(
+        "select column_name::text from information_schema.columns"
+        " where table_schema = '{schema_name}' and table_name = 'job'"
     )
     source = queue.eye.value("select prosrc from pg_proc where oid = '{schema}.retry'::regproc")
-    names = {name for (name,) in common}
-    assert len(names) > 10
-    forgotten = {name for name in names if f"e.{name}" not in source}
-    assert forgotten == {"error_count", "stall_count", "run_at"}
+    written = source.partition("insert into")[2].partition(")")[0]
+    forgotten = {name for (name,) in columns if name not in written}
+    assert forgotten == {"error_count", "stall_count", "expires_at"}
+
+
+def test_a_job_that_expired_can_be_retried(queue: Queue) -> None:
+    """E18: it was wanted again, so it expires no more; and it is kept as long as its definition says."""
+    queue.eye.deploy("PING", p_keep_succeeded_secs=0.0)
+    job_id = queue.eye.enqueue("PING", expires_secs=60.0)
+    queue.eye.rows("update {schema}.job set expires_at = now()")
+    queue.eye.rows("select {schema}.expire()")
+    assert (queue.state(job_id), queue.job(job_id, "reason")) == ("failed", "expired")
+    assert retry(queue.eye, job_id) == [job_id]
+    queue.eye.rows("select {schema}.expire()")
+    worker_id = queue.eye.register()
+    queue.eye.succeed(worker_id, queue.eye.claim(worker_id))
+    assert queue.state(job_id) is None

@@ -132,6 +132,16 @@ def test_a_key_kept_as_long_as_its_job_is_known(queue: Queue, worker_id: int) ->
     assert put(queue.eye) > first
 
 
+def test_a_job_that_leaves_nothing_behind_leaves_no_key(queue: Queue) -> None:
+    """C2, C8: with an age of 0 it is forgotten when it ends; a key held for a time outlives it even so."""
+    queue.eye.deploy("PING", p_keep_succeeded_secs=0.0)
+    worker_id = queue.eye.register()
+    first, timed = put(queue.eye, "a", "kept"), put(queue.eye, "b", "for", p_unique_for_secs=3600.0)
+    queue.eye.succeed(worker_id, queue.eye.claim(worker_id))
+    assert (queue.state(first), is_held(queue, first)) == (None, None)
+    assert put(queue.eye, "b") == -timed
+
+
 def test_a_duplicate_is_refused_if_that_is_asked(queue: Queue, worker_id: int) -> None:
     """C2: with the id of the job that is there; all or none is put in."""
     first = put(queue.eye, "a", "kept")

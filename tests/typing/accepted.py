@@ -218,6 +218,23 @@ async def repeats_with_attempt(payload: None, attempt: Attempt) -> int | Snooze:
 
 
 assert_type(repeats, JobDefinition[None, int])
+
+
+@context.job(
+    name="by-cron", cron="0 8 * * *", timezone="Europe/Berlin", missed="all", overlap="skip", expires_secs=60
+)
+async def by_cron() -> int:
+    return 1
+
+
+assert_type(by_cron, JobDefinition[None, int])
+
+
+async def schedule() -> None:
+    await context.schedules.add("s", by_cron, cron="* * * * *")
+    await context.schedules.add("t", listed, [Ping(message="hi")], repeat_secs=timedelta(hours=1))
+
+
 assert_type(repeats_sync, JobDefinition[None, None])
 assert_type(repeats_with_attempt, JobDefinition[None, int])
 

@@ -15,6 +15,9 @@
 --
 -- num_attempts, as returned, is how many errors may be in all: with a limit on failures, stalls lower it.
 --
+-- Expired: a job that nobody took in time comes without its payload. It is not to be run, only settled as
+-- failed. (Most are found by expire() before; here it is certain.)
+--
 -- Suspects: a job that stalled before is claimed with nothing beside it, so that if it takes its
 -- worker down again, it takes no others with it.
 --
@@ -127,8 +130,9 @@ begin
     return query
     with claimed as materialized (
         select u.place, u.group_hash, j.id, j.definition_id, j.lane_id, j.run_at, j.job_group,
-            j.error_count, j.stall_count, j.payload, j.is_tied,
+            j.error_count, j.stall_count, j.is_tied,
             least(j.num_attempts, j.num_failures - j.stall_count) as num_attempts,
+            case when j.expires_at <= clock_timestamp() then null else j.payload end as payload,
             j.error_count + j.stall_count + j.return_count + 1 as attempt
         from unnest(v_job_ids, v_group_hashes) with ordinality u(id, group_hash, place)
         join {schema}.job j on j.id = u.id

@@ -15,6 +15,8 @@ create or replace function {schema}.enqueue(
     num_attempts integer default null,
     num_stalls integer default null,
     num_failures integer default null,
+    expires_secs double precision default null,
+    expires_at timestamptz default null,
     unique_key text default null,
     unique_scope text default null,
     unique_for_secs double precision default null,
@@ -25,7 +27,7 @@ set search_path = pg_catalog, pg_temp
 as $$
     select abs(({schema}.enqueue_many(
         definition, array[payload::text], array[job_group], delay_secs, run_at, channel, priority,
-        num_attempts, num_stalls, num_failures,
+        num_attempts, num_stalls, num_failures, false, expires_secs, expires_at,
         p_unique_keys => case when unique_key is not null then array[unique_key] end,
         p_unique_scope => unique_scope, p_unique_for_secs => unique_for_secs,
         p_is_duplicate_refused => is_duplicate_refused))[1])

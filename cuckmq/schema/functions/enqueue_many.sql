@@ -7,6 +7,9 @@
 -- taken from the definition. A run_at in the past means now: nobody gets ahead by naming an early hour.
 -- Jobs of one call get moments a microsecond apart, which keeps their order.
 --
+-- A job that no worker has taken p_expires_secs after it might run first, or by p_expires_at, fails as
+-- expired.
+--
 -- p_unique_keys has a key, or null, for each payload; see hold_keys(). A payload whose key is held by
 -- another job is not put in, and what is returned in its place is that job's id, negated. p_unique_scope
 -- tells how long a key is held: `queued` until its job starts, `live` (the default) until it ends, `kept`
@@ -26,6 +29,8 @@ create or replace function {schema}.enqueue_many(
     p_num_stalls integer default null,
     p_num_failures integer default null,
     p_is_silent boolean default false,
+    p_expires_secs double precision default null,
+    p_expires_at timestamptz default null,
     p_unique_keys text[] default null,
     p_unique_scope text default null,
     p_unique_for_secs double precision default null,
@@ -45,7 +50,7 @@ declare
     v_job_ids bigint[];
 begin
     select d.id, d.delay_secs, d.num_attempts, d.num_stalls, d.num_failures, d.job_group, d.lane_id,
-        l.channel_id, l.priority,
+        l.channel_id, l.priority, d.expires_secs, d.keep_succeeded_secs, d.keep_failed_secs,
         d.unique_key, d.unique_scope, d.unique_for_secs, d.is_duplicate_refused
     into v_definition
     from {schema}.job_definition d join {schema}.lane l on l.id = d.lane_id
@@ -70,6 +75,13 @@ begin
     v_run_at := greatest(v_now, coalesce(
         p_run_at, v_now + coalesce(p_delay_secs, v_definition.delay_secs) * interval '1 second'));
     v_is_delayed := v_run_at > v_now;
+    if p_expires_secs is not null and p_expires_at is not null then
+        raise exception 'give expires_secs or expires_at, not both' using errcode = 'CQ003';
+    elsif p_expires_secs <= 0 or p_expires_secs > 1e10 or p_expires_at <= v_run_at or not isfinite(p_expires_at) then
+        raise exception 'a job that may run at % cannot expire at % (expires_secs %)', v_run_at, p_expires_at,
+            p_expires_secs
+        using errcode = 'CQ003', hint = 'a job expires after the moment from which it may run';
+    end if;
 
     if p_unique_keys is not null or v_definition.unique_key is not null then
         v_unique_keys := array(
@@ -96,10 +108,13 @@ begin
     ), written as (
         insert into {schema}.job (
             id, definition_id, lane_id, num_attempts, num_stalls, num_failures, run_at, created_at, job_group,
-            payload, is_tied)
+            payload, expires_at, keep_succeeded_secs, keep_failed_secs, is_tied)
         select e.id, v_definition.id, v_lane_id,
             coalesce(p_num_attempts, v_definition.num_attempts), coalesce(p_num_stalls, v_definition.num_stalls),
-            coalesce(p_num_failures, v_definition.num_failures), e.run_at, v_now, e.job_group, e.payload, e.is_tied
+            coalesce(p_num_failures, v_definition.num_failures), e.run_at, v_now, e.job_group, e.payload,
+            coalesce(p_expires_at,
+                e.run_at + coalesce(p_expires_secs, v_definition.expires_secs) * interval '1 second'),
+            v_definition.keep_succeeded_secs, v_definition.keep_failed_secs, e.is_tied
         from entry e
     ), put_off as (
         insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id, group_hash)

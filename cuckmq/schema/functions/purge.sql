@@ -1,4 +1,5 @@
--- Deletes up to p_limit finalized jobs older than p_older_than_secs, oldest first, and returns them.
+-- Deletes finalized jobs whose time is over, oldest first, and returns them: up to p_limit of those whose
+-- definition has an age of its own (purge_at), and as many older than p_older_than_secs of the others.
 --
 -- When nothing is left to delete it also forgets unique keys that outlived their jobs and their time, and
 -- definitions that were undeployed longer ago than that and of which no job remains. Locks what it deletes; passes over what another purge is deleting.
@@ -14,8 +15,11 @@ declare
 begin
     return query
     delete from {schema}.finalized_job f where f.ctid = any(array(
-        select x.ctid from {schema}.finalized_job x where x.finalized_at < v_before
-        order by x.finalized_at limit p_limit for update skip locked))
+        select x.ctid from {schema}.finalized_job x where x.purge_at is null and x.finalized_at < v_before
+        order by x.finalized_at limit p_limit for update skip locked
+    ) || array(
+        select x.ctid from {schema}.finalized_job x where x.purge_at <= clock_timestamp()
+        order by x.purge_at limit p_limit for update skip locked))
     returning f.id;
     if found then
         return;

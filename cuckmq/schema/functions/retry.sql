@@ -4,7 +4,7 @@
 -- All others (those that live, succeeded, or are not known) are left alone and have no row.
 --
 -- A job keeps its id, its payload, its limits and the errors so far. Its errors and stalls are counted from
--- 0 again, while its attempts are numbered on: the last number goes into return_count. So an outcome that
+-- 0 again, and it expires no more, while its attempts are numbered on: the last number goes into return_count. So an outcome that
 -- comes late from the life before fits no attempt of the new one, and changes nothing.
 --
 -- Keys of scope `queued` and `live` are held again, as in hold_keys(): whoever asks for one at this moment
@@ -60,15 +60,16 @@ begin
         delete from {schema}.finalized_job f
         where f.id = any(v_job_ids) and not f.id = any(v_refused) returning f.*
     ), entry as materialized (
-        select t.*, {schema}.group_hash(t.job_group) as group_hash,
+        select t.*, d.keep_succeeded_secs, d.keep_failed_secs, {schema}.group_hash(t.job_group) as group_hash,
             v_now + (row_number() over (order by t.id) - 1) * interval '1 microsecond' as retried_at
-        from taken t
+        from taken t join {schema}.job_definition d on d.id = t.definition_id
     ), written as (
         insert into {schema}.job (
             id, definition_id, lane_id, num_attempts, num_stalls, num_failures, return_count, run_at, created_at,
-            job_group, payload, errors, is_tied)
+            job_group, payload, errors, is_tied, keep_succeeded_secs, keep_failed_secs)
         select e.id, e.definition_id, e.lane_id, e.num_attempts, e.num_stalls, e.num_failures, e.attempt,
-            e.retried_at, e.created_at, e.job_group, e.payload, e.errors, e.is_tied
+            e.retried_at, e.created_at, e.job_group, e.payload, e.errors, e.is_tied, e.keep_succeeded_secs,
+            e.keep_failed_secs
         from entry e
     ), lined_up as (
         insert into {schema}.waiting (group_hash, lane_id, definition_id, job_id)

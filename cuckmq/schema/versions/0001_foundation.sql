@@ -36,16 +36,31 @@ create table {schema}.job_definition (
     unique_scope text,
     unique_for_secs double precision,
     is_duplicate_refused boolean not null default false,
+    expires_secs double precision check (expires_secs > 0 and expires_secs < 'infinity'),
+    keep_succeeded_secs double precision check (keep_succeeded_secs >= 0 and keep_succeeded_secs < 'infinity'),
+    keep_failed_secs double precision check (keep_failed_secs >= 0 and keep_failed_secs < 'infinity'),
     deployed_at timestamptz not null default now(),
     undeployed_at timestamptz
 );
 
+-- A rhythm, and the job it puts in. A declared one belongs to its definition and goes with its options; the
+-- others were added at run time. The slots of a cron expression are counted by those who tick.
 create table {schema}.schedule (
-    name text primary key,
+    name text primary key check (name <> '' and length(name) <= 200),
     definition_id integer not null references {schema}.job_definition,
-    repeat_secs double precision not null check (repeat_secs > 0 and repeat_secs < 'infinity'),
+    is_declared boolean not null,
+    repeat_secs double precision check (repeat_secs > 0 and repeat_secs < 'infinity'),
+    cron text,
+    timezone text not null,
+    missed text not null check (missed in ('skip', 'one', 'all')),
+    overlap text not null check (overlap in ('queue', 'skip', 'replace')),
+    payload json not null,
+    job_group text check (job_group <> '' and length(job_group) <= 500),
+    is_paused boolean not null default false,
     next_at timestamptz not null,
-    last_at timestamptz
+    last_at timestamptz,
+    last_job_id bigint,
+    check ((repeat_secs is null) <> (cron is null))
 );
 
 create sequence {schema}.job_id_seq as bigint;
@@ -69,10 +84,14 @@ create table {schema}.job (
     job_group text check (job_group <> '' and length(job_group) <= 500),
     payload json not null,
     errors jsonb,
-    is_tied boolean not null default false
+    is_tied boolean not null default false,
+    expires_at timestamptz,
+    keep_succeeded_secs double precision,
+    keep_failed_secs double precision
 ) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0,
         autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05);
 alter sequence {schema}.job_id_seq owned by {schema}.job.id;
+create index on {schema}.job (expires_at) where expires_at is not null;
 
 -- Not before run_at. A row without a job is a group's turn that is put off. A suspect stays one.
 create table {schema}.scheduled (
@@ -132,7 +151,7 @@ create table {schema}.running (
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0,
         autovacuum_analyze_scale_factor = 0.05);
 
--- History: written once, deleted by age.
+-- History: written once, deleted by age; at purge_at, if the definition has an age of its own.
 create table {schema}.finalized_job (
     id bigint primary key,
     definition_id integer not null,
@@ -155,10 +174,12 @@ create table {schema}.finalized_job (
     result json,
     errors jsonb,
     is_tied boolean not null default false,
+    purge_at timestamptz,
     check ((state = 'failed') = (reason is not null)),
     check (state = 'succeeded' or result is null)
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
-create index on {schema}.finalized_job (finalized_at);
+create index on {schema}.finalized_job (finalized_at) where purge_at is null;
+create index on {schema}.finalized_job (purge_at) where purge_at is not null;
 
 -- The key of a job that was enqueued with one; it stays as long as the job is known. The index is the
 -- promise: of one definition and key, one holder. A key of scope `for` is held to its moment, whatever
