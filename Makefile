@@ -9,7 +9,7 @@ READY = .venv/ready
 endif
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test check format clean
+.PHONY: help demo test check features format clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ check: $(READY) ## Lint, format check, types, floors
 	$(RUN) mypy
 	$(RUN) pyright
 	$(RUN) lint-imports
+
+features: $(READY) ## Print each row of docs/features.md with its tests
+	$(RUN) python -m tests.support.features
 
 format: $(READY) ## Write the code as ruff likes it
 	$(RUN) ruff check --fix
