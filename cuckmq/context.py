@@ -122,7 +122,7 @@ class Context:
         self.known: dict[int, JobDefinition[Any, Any]] = {}
         self.jobs = Jobs(self.database, self.known, self.definitions)
         self.channels = Channels(self.database)
-        self.workers = Workers(self.database)
+        self.workers = Workers(self.database, self.events, job_group_unlock_secs=self.job_group_unlock_secs)
         self.schedules = Schedules(self.database)
 
     def __repr__(self) -> str:

@@ -21,6 +21,7 @@ from cuckmq.errors import (
     SchemaMissing,
     SchemaOutdated,
     WorkerLost,
+    WorkerNotFound,
 )
 from cuckmq.protocol.statement import RowT, Statement
 
@@ -71,6 +72,8 @@ def translate(error: psycopg.Error, schema: str) -> NoReturn:
             raise DefinitionNotFound(f"{told}{hint}") from error
         case "CQ405":
             raise ChannelNotFound(f"{told}{hint}") from error
+        case "CQ406":
+            raise WorkerNotFound(f"{told}{hint}") from error
         case _:
             pass
     if isinstance(error, pg.InvalidSchemaName):

@@ -1,6 +1,7 @@
 """The life of a worker as the queue sees it: register, beat, recall, retire; and the rescue of the dead.
 
-See register_worker.sql, serve.sql, hold_worker.sql, heartbeat.sql, recall.sql, retire_worker.sql, rescue.sql.
+See register_worker.sql, serve.sql, hold_worker.sql, heartbeat.sql, recall.sql, retire_worker.sql, rescue.sql,
+reap.sql, evict.sql.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ BEAT: Final = "select * from {schema}.heartbeat(%s, %s::bigint[], %s::integer[])
 RECALL: Final = "select {schema}.recall(%s, %s::bigint[])"
 RETIRE: Final = "select {schema}.retire_worker(%s)"
 RESCUE: Final = "select * from {schema}.rescue(%s::float8, %s::float8)"
+REAP: Final = "select * from {schema}.reap(%s::float8, %s::float8)"
+EVICT: Final = "select * from {schema}.evict(%s::bigint, %s::float8)"
 
 
 class Registration(NamedTuple):
@@ -49,6 +52,16 @@ class Rescued(NamedTuple):
     verdict: str
     worker_id: int
     definition: str
+
+
+class Reaped(NamedTuple):
+    """A dead worker, and a job taken from it; one row without a job if it held none."""
+
+    worker_id: int
+    name: str
+    job_id: int | None
+    verdict: str | None
+    definition: str | None
 
 
 def register_worker(
@@ -97,3 +110,13 @@ def retire_worker(worker_id: int) -> Statement[list[int]]:
 def rescue(*, job_group_unlock_secs: float, beat_secs: float) -> Statement[Rescued]:
     """Take the jobs of dead workers away from them; a row per job."""
     return Statement(RESCUE, (job_group_unlock_secs, beat_secs), Rescued._make)
+
+
+def reap(*, job_group_unlock_secs: float, beat_secs: float) -> Statement[Reaped]:
+    """Rescue now; a row per dead worker and job."""
+    return Statement(REAP, (job_group_unlock_secs, beat_secs), Reaped._make)
+
+
+def evict(worker_id: int, *, job_group_unlock_secs: float) -> Statement[Reaped]:
+    """Take a worker for dead, and rescue; a row per dead worker and job."""
+    return Statement(EVICT, (worker_id, job_group_unlock_secs), Reaped._make)
