@@ -1,10 +1,21 @@
-"""Look at the channels of a queue."""
+"""Look at the channels of a queue, empty them, and do away with them."""
 
 from __future__ import annotations
 
+import asyncio
+import builtins
+import time
+from typing import Final
+
 from cuckmq.database.database import Database
-from cuckmq.errors import ChannelNotFound
+from cuckmq.errors import ChannelInUse, ChannelNotFound
+from cuckmq.protocol.cancel import cancel
+from cuckmq.protocol.channels import destroy_channel, purge_channel
 from cuckmq.protocol.overview import ChannelInfo, find_channels
+from cuckmq.types import Secs, as_secs
+
+PURGE_BATCH_SIZE: Final = 500
+LOOK_SECS: Final = 0.05
 
 
 class Channels:
@@ -13,7 +24,7 @@ class Channels:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def list(self) -> list[ChannelInfo]:
+    async def list(self) -> builtins.list[ChannelInfo]:
         """List the channels, by name, each with its jobs by state.
 
         A channel is there once a definition, a job or a worker has named it. Counts every entry and all of
@@ -25,7 +36,7 @@ class Channels:
         """Look at one channel. Counts as list() does.
 
         Raises:
-            ChannelNotFound: nobody ever named it.
+            ChannelNotFound: nobody ever named it, or it was destroyed.
         """
         found = await self._database.run(find_channels(name))
         if not found:
@@ -34,3 +45,59 @@ class Channels:
                 "`await context.channels.list()` tells which there are"
             )
         return found[0]
+
+    async def purge(self, name: str) -> int:
+        """Cancel all jobs of a channel that have not started. They are in history, as cancelled.
+
+        What runs goes on. So does what is put in from now on: only what was there at the beginning is
+        cancelled, in batches, each committed by itself. A job that someone has in hand at that very moment
+        is passed over.
+
+        Returns:
+            How many were cancelled.
+
+        Raises:
+            ChannelNotFound: nobody ever named that channel.
+        """
+        num_cancelled, newest_id = 0, None
+        while True:
+            statement = purge_channel(name, limit=PURGE_BATCH_SIZE, newest_id=newest_id)
+            (batch,) = await self._database.run(statement)
+            num_cancelled, newest_id = num_cancelled + batch.num_cancelled, batch.newest_id
+            if batch.num_cancelled == 0:
+                return num_cancelled
+
+    async def destroy(self, name: str, *, timeout_secs: Secs = 30.0) -> None:
+        """Do away with a channel: cancel what has not started, ask what runs to stop, and list it no more.
+
+        Returns when it is empty and gone. Its workers are told (ChannelDeleted), and stay ready to serve
+        it: whoever names it afterwards, to put something in, to deploy or to serve, makes it anew. Jobs
+        that ended there stay in history for their time.
+
+        Args:
+            name: of the channel.
+            timeout_secs: how long to wait for what runs. Work functions that heed no cancellation take their
+                time.
+
+        Raises:
+            ChannelNotFound: nobody ever named it, or it is destroyed already.
+            ChannelInUse: deployed definitions put their jobs there, and nothing was done; or something
+                still ran, or was put in, when the time was up: try again.
+        """
+        deadline = time.monotonic() + as_secs("timeout_secs", timeout_secs)
+        asked: set[int] = set()
+        while True:
+            (answer,) = await self._database.run(destroy_channel(name))
+            if answer.is_destroyed:
+                return
+            await self.purge(name)
+            for job_id in set(answer.running_job_ids) - asked:
+                (verdict,) = await self._database.run(cancel(job_id))
+                if verdict != "finishing":
+                    asked.add(job_id)
+            if time.monotonic() > deadline:
+                raise ChannelInUse(
+                    f"the channel {name!r} is not empty yet: {len(answer.running_job_ids)} jobs run there, "
+                    "and were asked to stop; try again, or evict their workers"
+                )
+            await asyncio.sleep(LOOK_SECS)

@@ -26,6 +26,7 @@
      |   +- ChannelNotFound                no job or worker ever named that channel
      |   +- ScheduleNotFound               nothing repeats under that name
      |   +- WorkerNotFound                 the worker stopped, or was taken for dead and is gone
+     +- ChannelInUse                       a channel that is to be destroyed is needed
      +- AttemptLost                        the queue gave this job to another worker
      +- WorkerLost                         the queue took this worker for dead
 
@@ -145,6 +146,10 @@ class ScheduleNotFound(NotFound):
 
 class WorkerNotFound(NotFound):
     """There is no such worker: it never was, it stopped, or it was taken for dead and is gone."""
+
+
+class ChannelInUse(CuckmqError):
+    """A channel cannot be destroyed: definitions put their jobs there, or jobs still run."""
 
 
 class AttemptLost(CuckmqError):

@@ -157,6 +157,13 @@ class WorkerIdle(WorkerEvent):
     """A worker has had nothing in hand for a while, and its last look brought nothing."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelDeleted(WorkerEvent):
+    """A channel that a worker serves was destroyed. The worker goes on, should the channel come back."""
+
+    channel: str
+
+
 EventHandler: TypeAlias = Callable[[Event], Awaitable[None] | None]
 
 

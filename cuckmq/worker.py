@@ -17,6 +17,7 @@ from cuckmq._runtime.ear import Ear
 from cuckmq._runtime.executor import Executor
 from cuckmq._runtime.farewell import drain, take_leave
 from cuckmq._runtime.heart import Heart
+from cuckmq._runtime.herald import Herald
 from cuckmq._runtime.lanes import Lanes
 from cuckmq._runtime.rescuer import Rescuer
 from cuckmq._runtime.scout import Scout
@@ -246,9 +247,21 @@ class Worker(Daemon):
         self._duties = [
             DutyLoop(Rescuer(self.context, beat_secs=self._beat_secs, lease_secs=self._lease_secs)),
             DutyLoop(Scout(self.context, lambda: self._session.channel_ids)),
+            self._make_herald(),
         ]
         for duty in self._duties:
             duty.start()
+
+    def _make_herald(self) -> DutyLoop:
+        herald = Herald(
+            self.context,
+            worker=self.name,
+            worker_id=lambda: self.worker_id,
+            channel_ids=lambda: self._session.channel_ids,
+        )
+        loop = DutyLoop(herald)
+        self._ear.on_destroyed = loop.hasten
+        return loop
 
     async def _close(self, *, is_hasty: bool) -> None:
         if not is_hasty and not self.is_signalled:

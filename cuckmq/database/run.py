@@ -14,6 +14,7 @@ from psycopg import pq
 from psycopg.rows import tuple_row
 
 from cuckmq.errors import (
+    ChannelInUse,
     ChannelNotFound,
     ConfigurationError,
     DefinitionNotDeployed,
@@ -74,6 +75,8 @@ def translate(error: psycopg.Error, schema: str) -> NoReturn:
             raise ChannelNotFound(f"{told}{hint}") from error
         case "CQ406":
             raise WorkerNotFound(f"{told}{hint}") from error
+        case "CQ409":
+            raise ChannelInUse(f"{told}{hint}") from error
         case _:
             pass
     if isinstance(error, pg.InvalidSchemaName):

@@ -42,7 +42,7 @@ CHANNELS: Final = """
     )
     select c.name, coalesce(jsonb_object_agg(n.state, n.num) filter (where n.state is not null), '{}')
     from {schema}.channel c left join counted n on n.channel_id = c.id
-    where %s::text is null or c.name = %s::text
+    where c.destroyed_at is null and (%s::text is null or c.name = %s::text)
     group by c.id order by c.name
 """
 SCHEDULES: Final = """

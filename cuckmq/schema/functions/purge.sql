@@ -1,7 +1,7 @@
 -- Deletes up to p_limit finalized jobs older than p_older_than_secs, oldest first, and returns them.
 --
 -- When nothing is left to delete it also forgets definitions that were undeployed longer ago than that
--- and of which no job remains. Locks what it deletes; passes over what another purge is deleting.
+-- and of which no job remains; channels that were destroyed likewise. Locks what it deletes; passes over what another purge is deleting.
 create or replace function {schema}.purge(p_older_than_secs double precision, p_limit integer default 1000)
 returns setof bigint
 language plpgsql
@@ -24,4 +24,5 @@ begin
     where d.undeployed_at < v_before
         and not exists (select from {schema}.job j where j.definition_id = d.id)
         and not exists (select from {schema}.finalized_job f where f.definition_id = d.id);
+    perform {schema}.forget_channels(v_before);
 end $$;

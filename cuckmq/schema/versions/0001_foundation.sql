@@ -10,7 +10,8 @@
 
 create table {schema}.channel (
     id integer generated always as identity primary key,
-    name text not null unique check (name <> '' and length(name) <= 200)
+    name text not null unique check (name <> '' and length(name) <= 200),
+    destroyed_at timestamptz
 );
 
 -- A channel at one priority: what a claim walks along. Rows appear at deploy, or at the first enqueue
