@@ -9,7 +9,9 @@ READY = .venv/ready
 endif
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test check features format clean
+SECS = 300
+
+.PHONY: help demo test soak check features format clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +21,9 @@ demo: $(READY) ## See thousands of jobs go through a PostgreSQL that comes along
 
 test: $(READY) ## Run the tests
 	$(RUN) pytest
+
+soak: $(READY) ## Work under faults and be judged: make soak SECS=600 SEED=7
+	$(RUN) python -m tests.reliability.soak --secs $(SECS) $(if $(SEED),--seed $(SEED))
 
 check: $(READY) ## Lint, format check, types, floors
 	$(RUN) ruff check

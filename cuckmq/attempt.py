@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, Never, TypeAlias
 
 import psycopg
+from typing_extensions import TypeVar
 
 from cuckmq.database.database import Database
 from cuckmq.database.run import run
-from cuckmq.errors import AttemptLost
+from cuckmq.errors import AttemptLost, ConfigurationError
 from cuckmq.outcome import Outcome
 from cuckmq.protocol.fence import fence
 from cuckmq.protocol.settle import settle
 from cuckmq.types import UNLIMITED
+from cuckmq.worker_state import NO_STATE
+
+StateT_co = TypeVar("StateT_co", covariant=True, default=object)
 
 
-class Attempt:
+class Attempt(Generic[StateT_co]):
     """The running try: which job, which number, and its tie to the queue.
+
+    `Attempt[Clients]` says to type checkers what `state` is; to plain `Attempt` it is some object.
 
     Attributes:
         job_id: the job's id; the same on every try, so it serves as an idempotency key.
@@ -30,11 +36,11 @@ class Attempt:
         error_count: tries that ended in an error before this one.
         stall_count: tries that lost their worker before this one.
         queued_at: when the job was due.
-        ending: why the attempt should stop (`cancelled`, `lost`, `stopping`), or None.
+        ending: why the attempt should stop (`cancelled`, `lost`, `stopping`, `timeout`), or None.
     """
 
     __slots__ = (
-        "_database", "_is_transaction_used", "_num_attempts", "_stack", "_transaction", "ending",
+        "_database", "_is_transaction_used", "_num_attempts", "_stack", "_state", "_transaction", "ending",
         "error_count", "job_group", "job_id", "name", "number", "queued_at", "stall_count", "worker_id",
     )  # fmt: skip
 
@@ -51,6 +57,7 @@ class Attempt:
         num_attempts: int,
         queued_at: datetime,
         database: Database,
+        state: Any = NO_STATE,
     ) -> None:
         self.job_id = job_id
         self.name = name
@@ -63,6 +70,7 @@ class Attempt:
         self.ending: str | None = None
         self._num_attempts = num_attempts
         self._database = database
+        self._state = state
         self._is_transaction_used = False
         self._transaction: psycopg.AsyncConnection[Any] | None = None
         self._stack: AsyncExitStack | None = None
@@ -71,13 +79,27 @@ class Attempt:
         return f"Attempt(job_id={self.job_id}, name={self.name!r}, number={self.number})"
 
     @property
+    def state(self) -> StateT_co:
+        """What the worker has set up for its work functions.
+
+        Raises:
+            ConfigurationError: the context names none.
+        """
+        if self._state is NO_STATE:
+            raise ConfigurationError(
+                "this worker has no state: name one, as in Context(worker_state=open_clients)"
+            )
+        state: StateT_co = self._state
+        return state
+
+    @property
     def is_last(self) -> bool:
         """Whether an error now would fail the job."""
         return self._num_attempts != UNLIMITED and self.error_count + 1 >= self._num_attempts
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether this attempt should stop: cancelled, lost, or its worker is closing.
+        """Whether this attempt should stop: cancelled, lost, out of time, or its worker is closing.
 
         An async work function gets CancelledError as well; a sync one must look here.
         """
@@ -95,11 +117,13 @@ class Attempt:
         Locks the job's running row first, so that whoever has lost the job learns it before any work.
 
         Raises:
-            AttemptLost: the job was given to another worker.
+            AttemptLost: the job was given to another worker, or the attempt was told to stop.
             RuntimeError: a transaction was opened in this attempt before.
         """
         if self._is_transaction_used:
             raise RuntimeError("an attempt has one transaction: do everything inside the first one")
+        if self.ending is not None:
+            raise AttemptLost(f"job {self.job_id} was told to stop: {self.ending}")
         self._is_transaction_used = True
         self._stack = AsyncExitStack()
         try:
@@ -142,3 +166,8 @@ class Attempt:
         stack, self._stack = self._stack, None
         if stack is not None:
             await stack.__aexit__(type(error), error, error.__traceback__)
+
+
+AnyAttempt: TypeAlias = Attempt[Never]
+"""What a work function may ask for: an attempt with whatever state. Not Attempt[Any]: with an Any among their
+arguments, type checkers cannot choose between overloads."""

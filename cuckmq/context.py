@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self, TypeVar, overload
 from psycopg_pool import AsyncConnectionPool
 from typing_extensions import Unpack
 
-from cuckmq.attempt import Attempt
+from cuckmq.attempt import AnyAttempt
 from cuckmq.channels import Channels
 from cuckmq.database.database import Database
 from cuckmq.database.endings import Endings
@@ -26,6 +26,7 @@ from cuckmq.protocol.deploy import find_definitions
 from cuckmq.schedules import Schedules
 from cuckmq.types import Secs, as_secs
 from cuckmq.wakes import Wakes
+from cuckmq.worker_state import WorkerState, check_worker_state
 from cuckmq.workers import Workers
 
 PayloadT = TypeVar("PayloadT")
@@ -51,11 +52,11 @@ class JobDecorator(Protocol):
     ) -> JobDefinition[PayloadT, ResultT]: ...
     @overload
     def __call__(
-        self, function: Callable[[PayloadT, Attempt], Awaitable[Answer[ResultT]]], /
+        self, function: Callable[[PayloadT, AnyAttempt], Awaitable[Answer[ResultT]]], /
     ) -> JobDefinition[PayloadT, ResultT]: ...
     @overload
     def __call__(
-        self, function: Callable[[PayloadT, Attempt], Answer[ResultT]], /
+        self, function: Callable[[PayloadT, AnyAttempt], Answer[ResultT]], /
     ) -> JobDefinition[PayloadT, ResultT]: ...
 
 
@@ -70,11 +71,11 @@ class RepeatingJobDecorator(Protocol):
     def __call__(self, function: Callable[[], Answer[ResultT]], /) -> JobDefinition[None, ResultT]: ...
     @overload
     def __call__(
-        self, function: Callable[[None, Attempt], Awaitable[Answer[ResultT]]], /
+        self, function: Callable[[None, AnyAttempt], Awaitable[Answer[ResultT]]], /
     ) -> JobDefinition[None, ResultT]: ...
     @overload
     def __call__(
-        self, function: Callable[[None, Attempt], Answer[ResultT]], /
+        self, function: Callable[[None, AnyAttempt], Answer[ResultT]], /
     ) -> JobDefinition[None, ResultT]: ...
 
 
@@ -90,6 +91,9 @@ class Context:
         job_group_unlock_secs: the longest that one job may hold its group; a job that takes longer
             loses it, and is run again as one that stalled.
         listen_dsn: a DSN that reaches the server without a pooler, if the other goes through one.
+        worker_state: a function that gives an async context manager. Each worker of this context enters
+            one of its own before it claims, and leaves it after its last job; work functions get what it
+            yields as `attempt.state`.
 
     Raises:
         ConfigurationError: an option is wrong.
@@ -103,11 +107,14 @@ class Context:
         job_post_finalize_delete_secs: Secs = 86_400,
         job_group_unlock_secs: Secs = 10_800,
         listen_dsn: str | None = None,
+        worker_state: WorkerState | None = None,
     ) -> None:
         if pool_or_dsn is not None and not isinstance(pool_or_dsn, (str, AsyncConnectionPool)):
             raise ConfigurationError(
                 f"Context takes a DSN or a psycopg_pool.AsyncConnectionPool, not {type(pool_or_dsn).__name__}"
             )
+        check_worker_state(worker_state)
+        self.worker_state = worker_state
         self.schema = check_schema_name(schema)
         self.job_post_finalize_delete_secs = as_secs(
             "job_post_finalize_delete_secs", job_post_finalize_delete_secs

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 import psycopg
 from typing_extensions import Unpack
 
-from cuckmq.attempt import Attempt
+from cuckmq.attempt import AnyAttempt
 from cuckmq.errors import ConfigurationError, DefinitionError
 from cuckmq.events import DefinitionDeployed
 from cuckmq.handle import JobHandle
@@ -64,14 +64,14 @@ class JobDefinition(Generic[PayloadT, ResultT]):
     @overload
     def __init__(
         self: JobDefinition[None, OwnResultT], *, context: Home, name: str,
-        work_function: Callable[[None, Attempt], Awaitable[Answer[OwnResultT]]],
+        work_function: Callable[[None, AnyAttempt], Awaitable[Answer[OwnResultT]]],
         repeat_secs: Secs,
         **options: Unpack[JobOptions],
     ) -> None: ...  # fmt: skip
     @overload
     def __init__(
         self: JobDefinition[None, OwnResultT], *, context: Home, name: str,
-        work_function: Callable[[None, Attempt], Answer[OwnResultT]],
+        work_function: Callable[[None, AnyAttempt], Answer[OwnResultT]],
         repeat_secs: Secs,
         **options: Unpack[JobOptions],
     ) -> None: ...  # fmt: skip
@@ -90,13 +90,13 @@ class JobDefinition(Generic[PayloadT, ResultT]):
     @overload
     def __init__(
         self, *, context: Home, name: str,
-        work_function: Callable[[PayloadT, Attempt], Awaitable[Answer[ResultT]]],
+        work_function: Callable[[PayloadT, AnyAttempt], Awaitable[Answer[ResultT]]],
         **options: Unpack[JobOptions],
     ) -> None: ...  # fmt: skip
     @overload
     def __init__(
         self, *, context: Home, name: str,
-        work_function: Callable[[PayloadT, Attempt], Answer[ResultT]],
+        work_function: Callable[[PayloadT, AnyAttempt], Answer[ResultT]],
         **options: Unpack[JobOptions],
     ) -> None: ...  # fmt: skip
 

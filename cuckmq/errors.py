@@ -27,6 +27,7 @@
      |   +- ScheduleNotFound               nothing repeats under that name
      |   +- WorkerNotFound                 the worker stopped, or was taken for dead and is gone
      +- ChannelInUse                       a channel that is to be destroyed is needed
+     +- ExecutionTimeout (TimeoutError)    an attempt ran longer than it may
      +- AttemptLost                        the queue gave this job to another worker
      +- WorkerLost                         the queue took this worker for dead
 
@@ -150,6 +151,10 @@ class WorkerNotFound(NotFound):
 
 class ChannelInUse(CuckmqError):
     """A channel cannot be destroyed: definitions put their jobs there, or jobs still run."""
+
+
+class ExecutionTimeout(CuckmqError, TimeoutError):
+    """An attempt ran longer than its execution_timeout_secs. An error of the try, as any other."""
 
 
 class AttemptLost(CuckmqError):

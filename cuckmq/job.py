@@ -49,6 +49,7 @@ class Job:
         stall_count: attempts that lost their worker.
         num_attempts: how many errors end it; None for no limit.
         num_stalls: how many lost workers it survives; None for no limit.
+        num_failures: how many errors and stalls together end it; None for no limit.
         created_at: when it was enqueued.
         queued_at: when it may run, or might: its moment, and its place in line.
         started_at: when its last attempt was claimed.
@@ -72,6 +73,7 @@ class Job:
     stall_count: int
     num_attempts: int | None
     num_stalls: int | None
+    num_failures: int | None
     created_at: datetime
     queued_at: datetime
     started_at: datetime | None
@@ -97,6 +99,7 @@ def job_from_row(row: JobRow) -> Job:
         error_count=row.error_count,
         stall_count=row.stall_count,
         num_attempts=None if row.num_attempts == UNLIMITED else row.num_attempts,
+        num_failures=None if row.num_failures == UNLIMITED else row.num_failures,
         num_stalls=None if row.num_stalls == UNLIMITED else row.num_stalls,
         created_at=row.created_at,
         queued_at=row.run_at,

@@ -12,6 +12,7 @@ from cuckmq.backoff import Backoff
 from cuckmq.errors import ConfigurationError
 from cuckmq.names import check_name
 from cuckmq.protocol.enqueue import Placement
+from cuckmq.retry_rule import Exceptions
 from cuckmq.types import Secs, as_count, as_moment, as_secs
 
 
@@ -24,7 +25,13 @@ class JobOptions(TypedDict, total=False):
         num_attempts: how many tries may end in an error before the job has failed; None for no limit.
         backoff: the wait before the next try: seconds, a timedelta, a strategy such as Exponential, or a
             function from the number of errors so far to seconds or a timedelta.
+        retry_on: exception classes that may be tried again, all others may not; None for all.
+        no_retry_on: exception classes that fail a job at once, whatever tries are left.
         num_stalls: how many lost workers a job survives; None for no limit.
+        num_failures: how many tries may go wrong in all, in an error or by a lost worker, before the job has
+            failed; None for no limit. 1 means that a job is never run again after something went wrong.
+        execution_timeout_secs: how long one try may run; None for no limit. Then an async function is
+            cancelled, a sync one is told by attempt.is_cancelled, and the try has ended in an error.
         delay_secs: how long each job waits before it may run.
         job_group: the group in which a job runs alone: a name, or a function from the payload to a
             name or None.
@@ -35,7 +42,11 @@ class JobOptions(TypedDict, total=False):
     priority: int
     num_attempts: int | None
     backoff: Backoff
+    retry_on: Exceptions | None
+    no_retry_on: Exceptions | None
     num_stalls: int | None
+    num_failures: int | None
+    execution_timeout_secs: Secs | None
     delay_secs: Secs
     job_group: str | Callable[[Any], str | None] | None
     describe: Callable[[Any], str]
@@ -50,8 +61,9 @@ class EnqueueOptions(TypedDict, total=False):
         job_group: run them alone among the jobs of this group, of all definitions and channels.
         channel: put them there.
         priority: higher goes first within a channel; -32768 to 32767.
-        num_attempts: how many tries may end in an error.
-        num_stalls: how many lost workers each survives.
+        num_attempts: how many tries may end in an error; cuckmq.types.UNLIMITED for no limit.
+        num_stalls: how many lost workers each survives; likewise.
+        num_failures: how many tries of each may go wrong in all; likewise.
     """
 
     delay_secs: Secs | None
@@ -61,6 +73,7 @@ class EnqueueOptions(TypedDict, total=False):
     priority: int | None
     num_attempts: int | None
     num_stalls: int | None
+    num_failures: int | None
 
 
 JOB_OPTIONS: Final = frozenset(JobOptions.__annotations__)
@@ -87,6 +100,7 @@ def as_placement(options: EnqueueOptions) -> Placement:
         raise ConfigurationError("give delay_secs or run_at, not both")
     channel, priority = options.get("channel"), options.get("priority")
     num_attempts, num_stalls = options.get("num_attempts"), options.get("num_stalls")
+    num_failures = options.get("num_failures")
     return Placement(
         delay_secs=None if delay_secs is None else as_secs("delay_secs", delay_secs),
         run_at=None if run_at is None else as_moment("run_at", run_at),
@@ -94,6 +108,7 @@ def as_placement(options: EnqueueOptions) -> Placement:
         priority=None if priority is None else as_priority(priority),
         num_attempts=None if num_attempts is None else as_count("num_attempts", num_attempts, minimum=1),
         num_stalls=None if num_stalls is None else as_count("num_stalls", num_stalls, minimum=0),
+        num_failures=None if num_failures is None else as_count("num_failures", num_failures, minimum=1),
     )
 
 

@@ -91,7 +91,8 @@ class Outcome(NamedTuple):
         kind: what the attempt came to.
         reason: the reason code, should the job fail.
         detail: the result, or an error record, as JSON text.
-        delay_secs: the wait before the next run, for `error` and `snoozed`.
+        delay_secs: the wait before the next run, for `error` and `snoozed`; an `error` without one fails the
+            job whatever tries are left.
     """
 
     job_id: int

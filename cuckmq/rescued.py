@@ -17,5 +17,5 @@ def tell_rescued(events: EventHub, rescued: Iterable[Rescued]) -> None:
         _logger.warning(
             "job %s (%s) lost its worker %s and is %s", job.job_id, job.definition, job.worker_id, job.verdict
         )
-        if job.verdict == "failed":
-            events.tell(JobFailed(job_id=job.job_id, name=job.definition, reason="stalled"))
+        if job.reason is not None:
+            events.tell(JobFailed(job_id=job.job_id, name=job.definition, reason=job.reason))

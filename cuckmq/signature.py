@@ -58,11 +58,11 @@ def read_signature(function: Callable[..., Any], name: str) -> Signature:
     payload: Any = None
     if required:
         payload = _annotation(hints, required[0].name, name)
-        if payload is Attempt:
+        if _is_attempt(payload):
             raise DefinitionError(
                 f"job {name!r}: the attempt comes second: `(payload: None, attempt: Attempt)`"
             )
-    if len(required) == 2 and hints.get(required[1].name, Attempt) is not Attempt:
+    if len(required) == 2 and not _is_attempt(hints.get(required[1].name, Attempt)):
         raise DefinitionError(f"job {name!r}: annotate its second parameter as `{required[1].name}: Attempt`")
     return Signature(
         payload=payload,
@@ -115,6 +115,10 @@ def _annotation(hints: dict[str, Any], parameter: str, name: str) -> Any:
             f"job {name!r}: annotate {what}; payloads and results are validated by their types"
         )
     return hints[parameter]
+
+
+def _is_attempt(annotation: Any) -> bool:
+    return annotation is Attempt or typing.get_origin(annotation) is Attempt
 
 
 def _without_verdicts(annotation: Any) -> Any:

@@ -11,10 +11,12 @@ from cuckmq.errors import DefinitionError
 from cuckmq.names import check_job_group, check_name
 from cuckmq.options import JOB_OPTIONS, JobOptions, as_priority, unknown_options
 from cuckmq.protocol.deploy import Deployment
+from cuckmq.retry_rule import Exceptions, as_exceptions
 from cuckmq.types import Secs, as_limit, as_secs
 
 DEFAULT_CHANNEL: Final = "_default"
 MIN_REPEAT_SECS: Final = 0.1
+MIN_EXECUTION_TIMEOUT_SECS: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,11 @@ class Terms:
     priority: int
     num_attempts: int
     num_stalls: int
+    num_failures: int
     backoff: Backoff
+    retry_on: Exceptions | None
+    no_retry_on: Exceptions | None
+    execution_timeout_secs: float | None
     delay_secs: float
     repeat_secs: float | None
     job_group: str | Callable[[Any], str | None] | None
@@ -48,13 +54,25 @@ def read_terms(name: str, options: JobOptions, repeat_secs: Secs | None) -> Term
         priority=as_priority(options.get("priority", 0)),
         num_attempts=as_limit("num_attempts", options.get("num_attempts", 1), minimum=1),
         num_stalls=as_limit("num_stalls", options.get("num_stalls", 3), minimum=0),
+        num_failures=as_limit("num_failures", options.get("num_failures"), minimum=1),
         backoff=check_backoff(options.get("backoff", DEFAULT_BACKOFF_SECS)),
+        retry_on=as_exceptions("retry_on", options.get("retry_on")),
+        no_retry_on=as_exceptions("no_retry_on", options.get("no_retry_on")),
+        execution_timeout_secs=_as_time_limit(options.get("execution_timeout_secs")),
         delay_secs=as_secs("delay_secs", options.get("delay_secs", 0.0)),
         repeat_secs=(
             None if repeat_secs is None else as_secs("repeat_secs", repeat_secs, minimum=MIN_REPEAT_SECS)
         ),
         job_group=job_group if job_group is None or callable(job_group) else check_job_group(job_group),
         describe=options.get("describe"),
+    )
+
+
+def _as_time_limit(value: object) -> float | None:
+    return (
+        None
+        if value is None
+        else as_secs("execution_timeout_secs", value, minimum=MIN_EXECUTION_TIMEOUT_SECS)
     )
 
 
@@ -71,6 +89,7 @@ def as_deployment(terms: Terms, job_group: str | None) -> Deployment:
         delay_secs=terms.delay_secs,
         num_attempts=terms.num_attempts,
         num_stalls=terms.num_stalls,
+        num_failures=terms.num_failures,
         repeat_secs=terms.repeat_secs,
         job_group=job_group,
     )

@@ -19,6 +19,7 @@ from cuckmq._runtime.farewell import drain, take_leave
 from cuckmq._runtime.heart import Heart
 from cuckmq._runtime.herald import Herald
 from cuckmq._runtime.lanes import Lanes
+from cuckmq._runtime.own_state import OwnState
 from cuckmq._runtime.rescuer import Rescuer
 from cuckmq._runtime.scout import Scout
 from cuckmq._runtime.session import Session
@@ -122,8 +123,11 @@ class Worker(Daemon):
             idle_secs=self._idle_secs,
         )
         self._dispatcher.is_paused = self._is_paused
-        self._executor = Executor(self.context, self._desk, self._threads, lambda: self._session.worker_id)
-        self._lanes = Lanes(self.context, self._desk, self._executor)
+        self._state = OwnState(self.context)
+        self._executor = Executor(
+            self.context, self._desk, self._threads, self._state, lambda: self._session.worker_id
+        )
+        self._lanes = Lanes(self.context, self._desk, self._executor, lambda: self._heart.is_leased)
         self._ear = Ear(self._desk, self._dispatcher, lambda: self._heart.beat_now())  # noqa: PLW0108 - made next
         self._heart = Heart(
             self.context.database,
@@ -236,6 +240,7 @@ class Worker(Daemon):
         self._hasty.clear()
         self._make_parts()
         self._ear.loop = loop = asyncio.get_running_loop()
+        await self._state.set_up()
         await self._session.open()
         await self.context.recognize()
         self._leave = [
@@ -281,6 +286,7 @@ class Worker(Daemon):
         self._desk.abandon("stopping")
         await asyncio.to_thread(self._heart.stop, STOP_SECS)
         self._threads.close()
+        await self._state.tear_down()
         self._talk, self._duties, self._leave = None, [], []
 
     def _on_registered(self, worker_id: int) -> None:

@@ -96,7 +96,7 @@ class Workers:
             names[row.worker_id] = row.name
             taken = jobs.setdefault(row.worker_id, [])
             if row.job_id is not None and row.verdict is not None and row.definition is not None:
-                taken.append(Rescued(row.job_id, row.verdict, row.worker_id, row.definition))
+                taken.append(Rescued(row.job_id, row.verdict, row.worker_id, row.definition, row.reason))
         for taken in jobs.values():
             tell_rescued(self._events, taken)
         return [LostWorker(worker_id, name, tuple(jobs[worker_id])) for worker_id, name in names.items()]

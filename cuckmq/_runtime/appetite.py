@@ -23,10 +23,14 @@ class Appetite:
 
     Args:
         num_lanes: how many jobs run at once.
+
+    Attributes:
+        num_held_lanes: how many of these cannot take any, for the time being.
     """
 
     def __init__(self, num_lanes: int) -> None:
         self._num_lanes = num_lanes
+        self.num_held_lanes = 0
         self._job_secs = LONG_JOB_SECS
         self._jobs_per_sec = 0.0
         self._learned_at = time.monotonic()
@@ -43,9 +47,10 @@ class Appetite:
     @property
     def target(self) -> int:
         """How many jobs to have in hand, running or waiting for a lane."""
-        if self._job_secs >= LONG_JOB_SECS:
-            return self._num_lanes
-        return self._num_lanes + min(int(self._jobs_per_sec * AHEAD_SECS), MAX_AHEAD)
+        num_lanes = self._num_lanes - self.num_held_lanes
+        if self._job_secs >= LONG_JOB_SECS or num_lanes <= 0:
+            return num_lanes
+        return num_lanes + min(int(self._jobs_per_sec * AHEAD_SECS), MAX_AHEAD)
 
     @property
     def slice(self) -> int:

@@ -52,6 +52,7 @@ class Desk:
         is_clear: set while nothing is in hand.
         is_still: set while nothing runs.
         num_idle_lanes: how many lanes wait for a slice.
+        num_held_lanes: how many lanes wait for a thread that works beyond its time.
         has_suspect: whether a job that must run alone is in hand.
     """
 
@@ -64,6 +65,7 @@ class Desk:
         self.is_still = asyncio.Event()
         self.is_still.set()
         self.num_idle_lanes = 0
+        self.num_held_lanes = 0
         self.has_suspect = False
         self._slices: deque[list[Row]] = deque()
         self._sleepers: deque[asyncio.Future[None]] = deque()
@@ -126,6 +128,11 @@ class Desk:
         if not self.running:
             self.is_still.set()
         self._ended.append(ended)
+        self.changed.set()
+
+    def hold_up(self, num_lanes: int) -> None:
+        """Note that so many lanes more, or less, wait for a thread that works beyond its time."""
+        self.num_held_lanes += num_lanes
         self.changed.set()
 
     def finish_slice(self, rows: list[Row]) -> None:

@@ -233,6 +233,7 @@ class Dispatcher:
         """How many jobs to ask for; 0 while the lanes have enough, or must not get more."""
         if not self._is_claiming or self.is_paused or self._desk.has_suspect:
             return 0
+        self._appetite.num_held_lanes = self._desk.num_held_lanes
         target, in_hand = self._appetite.target, len(self._desk.in_hand)
         limit = min(target - in_hand, MAX_LIMIT)
         is_starving = self._desk.num_idle_lanes > 0 and not self._desk.has_slices
@@ -251,11 +252,14 @@ class Dispatcher:
         began_at = time.monotonic()
         demand = Demand(self._session.channel_ids, list(self._context.known), limit, self._appetite.slice)
         demand.marks = self._lookout.marks(began_at)
+        worker_id = self.worker_id
         try:
-            rows = await self._session.run(exchange(self.worker_id, outcomes, list(groups), demand))
+            rows = await self._session.run(exchange(worker_id, outcomes, list(groups), demand))
         except BaseException:
             self._desk.give_back(ended, groups)
             raise
+        if worker_id != self.worker_id:
+            return  # Let go meanwhile: what came is for a worker that is no more, and its lease ends.
         self._appetite.learn(len(ended), sum(each.duration_secs for each in ended))
         claimed = [row for row in rows if row.verdict is None]
         self._desk.settled(ended)

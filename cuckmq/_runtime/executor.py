@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cuckmq._runtime.desk import Desk, Ended, Running
 from cuckmq._runtime.isolation import Isolated
+from cuckmq._runtime.own_state import OwnState
 from cuckmq._runtime.record import error_record, message_of
 from cuckmq._runtime.threads import Threads
+from cuckmq._runtime.time_limit import TIMED_OUT, TimeLimit
 from cuckmq.attempt import Attempt
 from cuckmq.backoff import backoff_secs
 from cuckmq.context import Context
@@ -21,6 +23,7 @@ from cuckmq.events import AttemptStarted
 from cuckmq.outcome import Cancel, Fail, Outcome, Retry, Snooze, Verdict
 from cuckmq.payload import CodecError
 from cuckmq.protocol.exchange import Row
+from cuckmq.retry_rule import may_retry
 from cuckmq.state import FailureReason
 
 _logger = logging.getLogger("cuckmq.worker")
@@ -35,14 +38,19 @@ class Executor:
         context: whose definitions to run.
         desk: where ends are laid down.
         threads: where sync work functions run.
+        state: what the worker has set up for them.
         worker_id: asked each time, since a worker that was lost gets a new one.
     """
 
-    def __init__(self, context: Context, desk: Desk, threads: Threads, worker_id: Callable[[], int]) -> None:
+    def __init__(
+        self, context: Context, desk: Desk, threads: Threads, state: OwnState, worker_id: Callable[[], int]
+    ) -> None:
         self._context = context
         self._desk = desk
         self._threads = threads
+        self._state = state
         self._worker_id = worker_id
+        self._limit = TimeLimit(desk)
 
     async def run(self, row: Row, definition: Definition) -> None:
         """Run one claimed job to its end."""
@@ -59,6 +67,8 @@ class Executor:
         except BaseException as caught:  # noqa: BLE001 - whatever user code raises ends its job and nothing else
             outcome, error = await self._conclude_error(definition, attempt, caught), caught
         self._desk.finish(Ended(attempt, outcome, time.monotonic() - began_at, error))
+        if attempt.ending == TIMED_OUT:
+            await self._limit.see_off(attempt)
 
     def _decode(self, definition: Definition, payload: str) -> Any:
         try:
@@ -97,6 +107,7 @@ class Executor:
             num_attempts=row.num_attempts,
             queued_at=row.run_at,
             database=self._context.database,
+            state=self._state.value,
         )
 
     def _record_start(self, attempt: Attempt, definition: Definition) -> None:
@@ -114,9 +125,13 @@ class Executor:
 
     async def _call(self, definition: Definition, payload: Any, attempt: Attempt) -> Any:
         arguments = (payload, attempt)[: definition.signature.num_arguments]
+        limit_secs = definition.terms.execution_timeout_secs
+        call: Awaitable[Any]
         if definition.signature.is_async:
-            return await Isolated(definition.work_function(*arguments))
-        return await self._threads.run(definition.work_function, *arguments)
+            call = Isolated(definition.work_function(*arguments))
+            return await (call if limit_secs is None else self._limit.on_loop(attempt, limit_secs, call))
+        call = self._threads.run(definition.work_function, *arguments)
+        return await (call if limit_secs is None else self._limit.in_thread(attempt, limit_secs, call))
 
     async def _conclude(self, definition: Definition, attempt: Attempt, value: Any) -> Outcome | None:
         if attempt.ending is not None:
@@ -138,7 +153,8 @@ class Executor:
         await self._undo(attempt, error)
         if attempt.ending is not None:
             _take_back_cancellation()
-            return self._conclude_stopped(attempt)
+            if attempt.ending != TIMED_OUT:
+                return self._conclude_stopped(attempt)
         job_id, number = attempt.job_id, attempt.number
         match error:
             case Snooze():
@@ -162,6 +178,8 @@ class Executor:
             "job %s (%s) attempt %s raised %s: %s",
             attempt.job_id, attempt.name, attempt.number, type(error).__qualname__, message_of(error)[:200],
         )  # fmt: skip
+        if not may_retry(error, definition.terms.retry_on, definition.terms.no_retry_on):
+            return self._error(attempt, error, None)
         try:
             delay_secs = backoff_secs(definition.terms.backoff, attempt.error_count + 1)
         except Exception:
@@ -169,9 +187,10 @@ class Executor:
             delay_secs = 60.0
         return self._error(attempt, error, delay_secs)
 
-    def _error(self, attempt: Attempt, error: BaseException, delay_secs: float) -> Outcome:
+    def _error(self, attempt: Attempt, error: BaseException, delay_secs: float | None) -> Outcome:
+        reason = FailureReason.TIMEOUT if attempt.ending == TIMED_OUT else FailureReason.ERROR
         record = error_record(error, attempt.number)
-        return Outcome(attempt.job_id, attempt.number, "error", FailureReason.ERROR, record, delay_secs)
+        return Outcome(attempt.job_id, attempt.number, "error", reason, record, delay_secs)
 
     def _conclude_stopped(self, attempt: Attempt) -> Outcome | None:
         """End an attempt that was told to stop: only a cancellation is told to the queue."""

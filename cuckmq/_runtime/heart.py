@@ -83,6 +83,11 @@ class Heart:
         """Do not wait for the next beat: something may have been asked of this worker."""
         self._wake.set()
 
+    @property
+    def is_leased(self) -> bool:
+        """Whether the lease still holds for sure, by the last beat that got through."""
+        return time.monotonic() - self._beat_at <= self._patience_secs
+
     def stop(self, timeout_secs: float) -> None:
         """Stop beating. Blocks until the thread is done, or the time is up."""
         self._is_stopping = True

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
+from typing import Final
 
 from cuckmq._runtime.desk import Desk
 from cuckmq._runtime.executor import Executor
@@ -12,6 +14,8 @@ from cuckmq.context import Context
 from cuckmq.protocol.exchange import Row
 
 _logger = logging.getLogger("cuckmq.worker")
+
+DOUBT_SECS: Final = 0.01
 
 
 class Lanes:
@@ -21,12 +25,16 @@ class Lanes:
         context: whose definitions to run.
         desk: where slices lie.
         executor: runs one job.
+        is_leased: tells whether the worker's lease still holds for sure.
     """
 
-    def __init__(self, context: Context, desk: Desk, executor: Executor) -> None:
+    def __init__(
+        self, context: Context, desk: Desk, executor: Executor, is_leased: Callable[[], bool]
+    ) -> None:
         self._context = context
         self._desk = desk
         self._executor = executor
+        self._is_leased = is_leased
         self._is_letting_go = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -60,6 +68,8 @@ class Lanes:
             try:
                 rows = await self._desk.take_slice()
                 for row in rows:
+                    if not self._is_leased():
+                        await self._until_sure(row)
                     if self._is_still_ours(row):
                         await self._executor.run(row, self._context.known[row.definition_id])
                 self._desk.finish_slice(rows)
@@ -70,6 +80,16 @@ class Lanes:
                     raise
                 while task.cancelling():
                     task.uncancel()
+
+    async def _until_sure(self, row: Row) -> None:
+        """Begin nothing on a lease that may be over.
+
+        A process that was frozen wakes up in the middle of its work, before it has heard anything. What
+        it claimed ahead may be running elsewhere. The heart learns in a moment which it is: the lease goes
+        on, or everything in hand is dropped.
+        """
+        while not self._is_leased() and self._is_still_ours(row):  # noqa: ASYNC110 - rare and short
+            await asyncio.sleep(DOUBT_SECS)
 
     def _is_still_ours(self, row: Row) -> bool:
         return not self._is_letting_go and self._desk.in_hand.get(row.job_id) is row

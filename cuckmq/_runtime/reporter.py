@@ -65,7 +65,11 @@ class Reporter:
             tell(AttemptLost(**about))
         elif ended.error is None and attempt.ending is None:
             tell(AttemptSucceeded(**about, duration_secs=ended.duration_secs))
-        elif verdict in ("failed", "scheduled") and ended.outcome is not None and ended.error is not None:
+        elif (
+            verdict in ("failed", "exhausted", "scheduled")
+            and ended.outcome is not None
+            and ended.error is not None
+        ):
             if ended.outcome.kind != "snoozed":
                 tell(
                     AttemptFailed(
@@ -73,11 +77,11 @@ class Reporter:
                         duration_secs=ended.duration_secs,
                         error_type=type(ended.error).__qualname__,
                         error=message_of(ended.error),
-                        state=JobState(verdict),
+                        state=JobState.SCHEDULED if verdict == "scheduled" else JobState.FAILED,
                     )
                 )
-            if verdict == "failed":
-                reason = ended.outcome.reason or "error"
+            if verdict != "scheduled":
+                reason = verdict if verdict == "exhausted" else ended.outcome.reason or "error"
                 tell(JobFailed(job_id=attempt.job_id, name=attempt.name, reason=reason))
 
     def _report_claimed(self, claimed: list[Row], worker_id: int) -> None:

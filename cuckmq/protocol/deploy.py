@@ -8,7 +8,8 @@ from typing import Final
 from cuckmq.protocol.statement import Statement, only
 
 DEPLOY: Final = (
-    "select {schema}.deploy(%s, %s, %s::integer, %s::float8, %s::integer, %s::integer, %s::float8, %s)"
+    "select {schema}.deploy(%s, %s, %s::integer, %s::float8, %s::integer, %s::integer, %s::integer,"
+    " %s::float8, %s)"
 )
 UNDEPLOY: Final = "select {schema}.undeploy(%s)"
 FIND: Final = "select d.name, d.id from {schema}.job_definition d where d.name = any(%s)"
@@ -23,6 +24,7 @@ class Deployment:
     delay_secs: float
     num_attempts: int
     num_stalls: int
+    num_failures: int
     repeat_secs: float | None = None
     job_group: str | None = None
 
@@ -39,6 +41,7 @@ def deploy(name: str, deployment: Deployment) -> Statement[int]:
             what.delay_secs,
             what.num_attempts,
             what.num_stalls,
+            what.num_failures,
             what.repeat_secs,
             what.job_group,
         ),

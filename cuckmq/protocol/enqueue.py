@@ -11,7 +11,7 @@ from cuckmq.protocol.statement import Statement, only
 
 SQL: Final = (
     "select {schema}.enqueue_many(%s, %s::text[], %s::text[], %s::float8, %s::timestamptz, %s, %s::integer,"
-    " %s::integer, %s::integer, %s)"
+    " %s::integer, %s::integer, %s::integer, %s)"
 )
 
 
@@ -25,6 +25,7 @@ class Placement:
     priority: int | None = None
     num_attempts: int | None = None
     num_stalls: int | None = None
+    num_failures: int | None = None
 
 
 def enqueue(
@@ -52,6 +53,7 @@ def enqueue(
             where.priority,
             where.num_attempts,
             where.num_stalls,
+            where.num_failures,
             is_silent,
         ),
         only,

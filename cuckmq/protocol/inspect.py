@@ -9,7 +9,7 @@ from cuckmq.protocol.statement import Statement
 
 JOBS: Final = """
     select id, definition, channel, priority, job_group, state, reason, attempt, error_count, stall_count,
-        num_attempts, num_stalls, created_at, run_at, claimed_at, finalized_at, worker_id,
+        num_attempts, num_stalls, num_failures, created_at, run_at, claimed_at, finalized_at, worker_id,
         is_cancel_requested, payload::text, result::text, errors
     from {schema}.all_job where id = any(%s)
 """
@@ -49,6 +49,7 @@ class JobRow(NamedTuple):
     stall_count: int
     num_attempts: int
     num_stalls: int
+    num_failures: int
     created_at: datetime
     run_at: datetime
     claimed_at: datetime | None

@@ -52,6 +52,7 @@ class Rescued(NamedTuple):
     verdict: str
     worker_id: int
     definition: str
+    reason: str | None
 
 
 class Reaped(NamedTuple):
@@ -62,6 +63,7 @@ class Reaped(NamedTuple):
     job_id: int | None
     verdict: str | None
     definition: str | None
+    reason: str | None
 
 
 def register_worker(

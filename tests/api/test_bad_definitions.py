@@ -9,7 +9,7 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
 
-from cuckmq import Attempt, Context, CuckmqError, Exponential, JobDefinition, Orchestrator, Worker
+from cuckmq import Attempt, Context, CuckmqError, Exponential, JobDefinition, Orchestrator, Snooze, Worker
 from cuckmq.errors import ConfigurationError, DefinitionError, DuplicateDefinition, InvalidName
 
 
@@ -58,6 +58,22 @@ def nowhere() -> Context:
         ({"backoff": "exponential"}, "backoff is a number of seconds or a timedelta, not 'exponential'"),
         ({"backoff": Exponential}, r"backoff is the class Exponential: give a value, as in Exponential\(b"),
         ({"backoff": work_none}, "backoff is an async function: nobody awaits it"),
+        (
+            {"retry_on": ValueError},
+            r"retry_on is a tuple of exception classes, as in \(ValueError,\), not",
+        ),
+        ({"retry_on": [ValueError]}, r"retry_on is a tuple of exception classes"),
+        ({"retry_on": ()}, r"retry_on is a tuple of exception classes"),
+        ({"no_retry_on": (ValueError, int)}, "no_retry_on has <class 'int'>, which is no exception class"),
+        (
+            {"no_retry_on": (ValueError("no"),)},
+            r"no_retry_on has ValueError\('no'\), which is no exc",
+        ),
+        ({"retry_on": (Snooze,)}, "retry_on has Snooze: a verdict says by itself what comes next"),
+        ({"num_failures": 0}, "num_failures is 0: allowed are 1 to"),
+        ({"num_failures": True}, "num_failures is a whole number, not True"),
+        ({"execution_timeout_secs": 0}, "execution_timeout_secs is 0: allowed are 0.001 to"),
+        ({"execution_timeout_secs": "5"}, "execution_timeout_secs is a number of seconds or a timedelta"),
         ({"priority": 32768}, "priority is 32768: allowed are -32768 to 32767"),
         ({"priority": None}, "priority is a whole number, not None"),
         ({"channel": ""}, "channel '' has 0 characters"),

@@ -70,6 +70,7 @@ BAD_OPTIONS: list[tuple[dict[str, Any], type[CuckmqError], str]] = [
     ({"priority": False}, ConfigurationError, "priority is a whole number, not False"),
     ({"num_attempts": 0}, ConfigurationError, "num_attempts is 0: allowed are 1 to"),
     ({"num_stalls": -1}, ConfigurationError, "num_stalls is -1: allowed are 0 to"),
+    ({"num_failures": 0}, ConfigurationError, "num_failures is 0: allowed are 1 to"),
     ({"num_stalls": 2**31}, ConfigurationError, "num_stalls is 2147483648: allowed are"),
 ]
 

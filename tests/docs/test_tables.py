@@ -14,6 +14,7 @@ from cuckmq import Context, events
 from cuckmq.backoff import DEFAULT_BACKOFF_SECS
 from cuckmq.definition import JobOptions
 from cuckmq.state import TRANSITIONS, FailureReason, JobState
+from cuckmq.types import UNLIMITED
 from tests.docs.pages import ROOT
 
 DOCS = ROOT / "docs"
@@ -98,8 +99,8 @@ async def test_the_defaults_of_options(context: Context) -> None:
 
     for name, _, told in rows_of(DOCS / "quickstart.md", "option", "means", "default"):
         option = words(name)[0]
-        value = getattr(plain, option, None)  # `job_group` is kept for the definition's own use
-        expected = "none" if value is None else str(value).removesuffix(".0")
+        value = getattr(plain.terms, option, None)
+        expected = "none" if value in (None, UNLIMITED) else str(value).removesuffix(".0")
         assert told.strip('`"').replace("nothing", "none") == expected, option
 
 

@@ -175,6 +175,48 @@ def test_a_suspect_is_claimed_alone(queue: Queue) -> None:
     assert [job.job_id for job in queue.eye.claim(worker_id)] == others
 
 
+@pytest.mark.parametrize("group", [None, "a"])
+@pytest.mark.parametrize("outcome", ["error", "snoozed"])
+def test_a_suspect_that_was_put_off_is_still_one(queue: Queue, outcome: str, group: str | None) -> None:
+    """F6: after an error or a snooze it is claimed alone again, and before those beside it."""
+    queue.eye.deploy("PING", p_num_attempts=9, p_num_stalls=3)
+    job_id = queue.eye.enqueue("PING", job_group=group)
+    for _ in range(2):
+        worker_id = queue.eye.register()
+        queue.eye.claim(worker_id)
+        queue.silence(worker_id)
+        queue.eye.rescue()
+    worker_id = queue.eye.register()
+    for _ in range(2):
+        (job,) = queue.eye.claim(worker_id)
+        assert (job.job_id, job.is_suspect) == (job_id, True)
+        others = queue.eye.enqueue_many("PING", ["1"] * 3)
+        given = [Outcome(job_id, job.attempt, outcome, "error", ERROR)]
+        groups = [] if job.group_hash is None else [job.group_hash]
+        assert queue.eye.settle(worker_id, given, groups)[job_id] == "scheduled"
+        queue.make_due()
+    (job,) = queue.eye.claim(worker_id)
+    assert (job.job_id, job.is_suspect, job.stall_count) == (job_id, True, 2)
+    assert set(others) < {job.job_id for job in queue.eye.claim(worker_id)}
+
+
+def test_a_suspect_turn_that_was_put_off_is_still_one(queue: Queue) -> None:
+    """F6: a worker that does not know the definition puts the turn off; the next one claims it alone."""
+    known, unknown = queue.eye.deploy("PING"), queue.eye.deploy("PONG")
+    job_id = queue.eye.enqueue("PONG", job_group="a")
+    for _ in range(2):
+        worker_id = queue.eye.register()
+        queue.eye.claim(worker_id)
+        queue.silence(worker_id)
+        queue.eye.rescue()
+    worker_id = queue.eye.register()
+    assert queue.eye.claim(worker_id, [known]) == []
+    queue.make_due()
+    queue.eye.enqueue("PING")
+    (job,) = queue.eye.claim(worker_id, [known, unknown])
+    assert (job.job_id, job.is_suspect) == (job_id, True)
+
+
 def test_two_suspects_go_one_by_one(queue: Queue) -> None:
     queue.eye.deploy("PING", p_num_stalls=1)
     job_ids = [queue.eye.enqueue("PING"), queue.eye.enqueue("PING", job_group="a")]

@@ -57,6 +57,19 @@ def test_out_of_tries_means_failed_at_once(queue: Queue) -> None:
     assert len(queue.job(job_id, "errors")) == 2
 
 
+def test_an_error_without_a_delay_is_the_last(queue: Queue) -> None:
+    """F4: whatever tries are left; it counts as an error, and has failed for its reason."""
+    queue.eye.deploy("PING", p_num_attempts=9)
+    job_id = queue.eye.enqueue("PING")
+    worker_id = queue.eye.register()
+    queue.eye.claim(worker_id)
+    given = [Outcome(job_id, 1, "error", "error", ERROR, None)]
+    assert queue.eye.settle(worker_id, given) == {job_id: "failed"}
+    assert [queue.job(job_id, column) for column in COLUMNS] == ["failed", "error", 1, 1, 0]
+    assert queue.job(job_id, "errors")[0]["message"] == "no"
+    assert queue.counts() == {}
+
+
 def test_a_failure_stands_whatever_tries_are_left(queue: Queue) -> None:
     """F7: and it is no error of a try."""
     queue.eye.deploy("PING", p_num_attempts=9)

@@ -83,6 +83,14 @@ def define(context: Context, note) -> None:
         note("start", attempt, attempt.job_group)
         os.kill(os.getpid(), 9)
 
+    @context.job(name="plan", num_attempts=None, backoff=0.05)
+    async def plan(payload: list[str], attempt: Attempt) -> None:
+        note("start", attempt, attempt.job_group)
+        await asyncio.sleep(0.3)
+        if payload[attempt.number - 1] == "exit":
+            os._exit(7)
+        raise ValueError(attempt.number)
+
     @context.job(name="plain")
     async def plain(payload: int, attempt: Attempt) -> None:
         note("start", attempt, attempt.job_group)

@@ -133,3 +133,22 @@ async def test_40_groups_4000_jobs_two_workers(rig: Rig, queue: Context):
         ids = [entry.job_id for entry in entries if entry.word == "start"]
         assert ids == sorted(ids)
     assert {entry.pid for entry in rig.log.entries()} == {worker.pid for worker in workers}
+
+
+async def test_a_thawed_worker_starts_nothing_that_it_may_have_lost(rig: Rig, queue: Context):
+    """E15, E13: jobs claimed ahead before a freeze beyond the lease are not begun after it."""
+    options = {"heartbeat_secs": 0.2, "lease_secs": 1.0}
+    frozen = await rig.start(concurrency=1, **options)
+    handles = await queue.definitions["sleep"].enqueue_many([0.002] * 500)
+    await eventually(lambda: len(rig.log.entries("start")) > 60)
+    frozen.send(signal.SIGSTOP)
+    saviour = await rig.start(**options)
+    for handle in handles:
+        await handle.result(timeout_secs=30)
+    num_begun = len(rig.log.entries("start"))
+    frozen.send(signal.SIGCONT)
+    saviour.send(signal.SIGTERM)
+    assert await saviour.wait() == 0
+    again = await queue.definitions["sleep"].enqueue(0.0)
+    await again.result(timeout_secs=30)
+    assert [(e.job_id, e.pid) for e in rig.log.entries("start")[num_begun:]] == [(again.id, frozen.pid)]

@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
     outcome: str = "succeeded"
     reason: str | None = None
     detail: str | None = None
-    delay_secs: float = 0.0
+    delay_secs: float | None = 0.0
 
 
 ERROR: Final = '{"type": "ValueError", "message": "no"}'

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import assert_type
@@ -71,11 +72,45 @@ def sync_payload(payload: Ping) -> int:
     num_attempts=None,
     backoff=lambda num_errors: timedelta(seconds=2.0**num_errors),
     num_stalls=0,
+    num_failures=None,
+    execution_timeout_secs=timedelta(minutes=5),
     delay_secs=timedelta(minutes=1),
     job_group=lambda payload: payload.message[:1],
 )
 async def async_both(payload: Ping, attempt: Attempt) -> int:
     return attempt.number
+
+
+@context.job(name="ruled", num_attempts=5, retry_on=(OSError,), no_retry_on=(FileNotFoundError, KeyError))
+def ruled(payload: Ping) -> int:
+    return len(payload.message)
+
+
+class Clients:
+    greeting = "hello"
+
+
+@asynccontextmanager
+async def open_clients() -> AsyncGenerator[Clients]:
+    yield Clients()
+
+
+stateful = Context(worker_state=open_clients)
+
+
+@stateful.job(name="greets")
+async def greets(payload: Ping, attempt: Attempt[Clients]) -> str:
+    assert_type(attempt.state, Clients)
+    return attempt.state.greeting
+
+
+@stateful.job(name="greets-sync")
+def greets_sync(payload: Ping, attempt: Attempt[Clients]) -> str:
+    return attempt.state.greeting
+
+
+assert_type(greets, JobDefinition[Ping, str])
+assert_type(greets_sync, JobDefinition[Ping, str])
 
 
 @context.job(name="sync-both", num_attempts=5, backoff=Exponential(1, factor=3, max_secs=60, jitter=0.5))

@@ -118,6 +118,10 @@ context.job(name="h")(keyword)  # refused
 context.job(name="i")(5)  # refused
 context.job(name="j", job_group=5)(work)  # refused
 context.job(name="r", backoff="exponential")(work)  # refused
+context.job(name="s", retry_on=ValueError)(work)  # refused
+context.job(name="t", no_retry_on=(5,))(work)  # refused
+context.job(name="u", num_failures="3")(work)  # refused
+context.job(name="v", execution_timeout_secs="5")(work)  # refused
 Exponential("1")  # refused
 Retry("1")  # refused
 Retry()  # refused
@@ -130,6 +134,8 @@ JobDefinition(context=context, name="o")  # refused
 JobDefinition(name="p", work_function=work)  # refused
 Context(5)  # refused
 Context(shema="x")  # refused
+Context(worker_state=5)  # refused
+Context(worker_state=work_none)  # refused
 Worker(context, channels=5)  # refused
 Worker(context, concurency=5)  # refused
 context.add_event_handler(hears_numbers)  # refused

@@ -72,3 +72,13 @@ def test_batches_at_the_same_instant_divide_by_no_zero(clock: Clock) -> None:
     hungry.learn(0, 0.0)
     hungry.learn(5, 0.0)
     assert hungry.target >= 1
+
+
+def test_a_lane_that_is_held_up_is_not_fed(clock: Clock) -> None:
+    """E17: for long jobs and for short ones; with none left, nothing is asked for, nor ahead."""
+    for hungry in (Appetite(4), fed(clock, num_lanes=4, job_secs=0.001, jobs_per_sec=2000)):
+        whole = hungry.target
+        hungry.num_held_lanes = 1
+        assert hungry.target == whole - 1
+        hungry.num_held_lanes = 4
+        assert hungry.target == 0

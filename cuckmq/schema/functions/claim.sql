@@ -13,6 +13,8 @@
 -- saves waiting, the lease decides). Turns hold their lock to the end of the transaction, so p_limit
 -- bounds what one claim asks of the server's lock table.
 --
+-- num_attempts, as returned, is how many errors may be in all: with a limit on failures, stalls lower it.
+--
 -- Suspects: a job that stalled before is claimed with nothing beside it, so that if it takes its
 -- worker down again, it takes no others with it.
 --
@@ -108,7 +110,8 @@ begin
     if v_turns is not null then
         v_slices := {schema}.take_slices(p_worker_id, v_turns, v_turn_lane_ids, p_definition_ids,
             case when v_is_suspect then 1
-                 else greatest(1, least(p_slice, p_limit / cardinality(v_turns))) end);
+                 else greatest(1, least(p_slice, p_limit / cardinality(v_turns))) end,
+            v_is_suspect);
         v_group_hashes := array_fill(null::bigint, array[coalesce(cardinality(v_job_ids), 0)])
             || v_slices.group_hashes;
         v_job_ids := v_job_ids || v_slices.job_ids;
@@ -120,7 +123,8 @@ begin
     return query
     with claimed as materialized (
         select u.place, u.group_hash, j.id, j.definition_id, j.lane_id, j.run_at, j.job_group,
-            j.error_count, j.stall_count, j.num_attempts, j.payload,
+            j.error_count, j.stall_count, j.payload,
+            least(j.num_attempts, j.num_failures - j.stall_count) as num_attempts,
             j.error_count + j.stall_count + j.return_count + 1 as attempt
         from unnest(v_job_ids, v_group_hashes) with ordinality u(id, group_hash, place)
         join {schema}.job j on j.id = u.id

@@ -11,6 +11,7 @@ create or replace function {schema}.deploy(
     p_delay_secs double precision default 0,
     p_num_attempts integer default 1,
     p_num_stalls integer default 3,
+    p_num_failures integer default 2147483647,
     p_repeat_secs double precision default null,
     p_job_group text default null
 ) returns integer
@@ -21,13 +22,15 @@ declare
     v_lane_id integer := {schema}.lane_for(p_channel, p_priority);
     v_id integer;
 begin
-    insert into {schema}.job_definition as d (name, lane_id, delay_secs, num_attempts, num_stalls, job_group)
-    values (p_name, v_lane_id, p_delay_secs, p_num_attempts, p_num_stalls, p_job_group)
+    insert into {schema}.job_definition as d (
+        name, lane_id, delay_secs, num_attempts, num_stalls, num_failures, job_group)
+    values (p_name, v_lane_id, p_delay_secs, p_num_attempts, p_num_stalls, p_num_failures, p_job_group)
     on conflict (name) do update set
         lane_id = excluded.lane_id,
         delay_secs = excluded.delay_secs,
         num_attempts = excluded.num_attempts,
         num_stalls = excluded.num_stalls,
+        num_failures = excluded.num_failures,
         job_group = excluded.job_group,
         deployed_at = excluded.deployed_at,
         undeployed_at = null

@@ -12,12 +12,13 @@ create or replace function {schema}.enqueue(
     channel text default null,
     priority integer default null,
     num_attempts integer default null,
-    num_stalls integer default null
+    num_stalls integer default null,
+    num_failures integer default null
 ) returns bigint
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
     select ({schema}.enqueue_many(
         definition, array[payload::text], array[job_group], delay_secs, run_at, channel, priority,
-        num_attempts, num_stalls))[1]
+        num_attempts, num_stalls, num_failures))[1]
 $$;

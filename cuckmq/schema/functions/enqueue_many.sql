@@ -18,6 +18,7 @@ create or replace function {schema}.enqueue_many(
     p_priority integer default null,
     p_num_attempts integer default null,
     p_num_stalls integer default null,
+    p_num_failures integer default null,
     p_is_silent boolean default false
 ) returns bigint[]
 language plpgsql
@@ -31,7 +32,8 @@ declare
     v_is_delayed boolean;
     v_job_ids bigint[];
 begin
-    select d.id, d.delay_secs, d.num_attempts, d.num_stalls, d.job_group, d.lane_id, l.channel_id, l.priority
+    select d.id, d.delay_secs, d.num_attempts, d.num_stalls, d.num_failures, d.job_group, d.lane_id,
+        l.channel_id, l.priority
     into v_definition
     from {schema}.job_definition d join {schema}.lane l on l.id = d.lane_id
     where d.name = p_definition and d.undeployed_at is null;
@@ -67,10 +69,11 @@ begin
         order by u.place
     ), written as (
         insert into {schema}.job (
-            id, definition_id, lane_id, num_attempts, num_stalls, run_at, created_at, job_group, payload)
+            id, definition_id, lane_id, num_attempts, num_stalls, num_failures, run_at, created_at, job_group,
+            payload)
         select e.id, v_definition.id, v_lane_id,
             coalesce(p_num_attempts, v_definition.num_attempts), coalesce(p_num_stalls, v_definition.num_stalls),
-            e.run_at, v_now, e.job_group, e.payload
+            coalesce(p_num_failures, v_definition.num_failures), e.run_at, v_now, e.job_group, e.payload
         from entry e
     ), put_off as (
         insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id, group_hash)

@@ -8,7 +8,7 @@
 create or replace function {schema}.evict(
     p_worker_id bigint,
     p_job_group_unlock_secs double precision default 10800
-) returns table (worker_id bigint, name text, job_id bigint, verdict text, definition text)
+) returns table (worker_id bigint, name text, job_id bigint, verdict text, definition text, reason text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$

@@ -20,10 +20,10 @@ begin
         delete from {schema}.job j where j.id = any(p_job_ids) returning j.*
     )
     insert into {schema}.finalized_job (
-        id, definition_id, lane_id, num_attempts, num_stalls, error_count, stall_count, attempt, worker_id,
-        run_at, created_at, claimed_at, state, reason, job_group, payload, result, errors)
-    select j.id, j.definition_id, j.lane_id, j.num_attempts, j.num_stalls, j.error_count, j.stall_count,
-        u.attempt, u.worker_id, j.run_at, j.created_at, u.claimed_at, u.state, u.reason, j.job_group,
+        id, definition_id, lane_id, num_attempts, num_stalls, num_failures, error_count, stall_count, attempt,
+        worker_id, run_at, created_at, claimed_at, state, reason, job_group, payload, result, errors)
+    select j.id, j.definition_id, j.lane_id, j.num_attempts, j.num_stalls, j.num_failures, j.error_count,
+        j.stall_count, u.attempt, u.worker_id, j.run_at, j.created_at, u.claimed_at, u.state, u.reason, j.job_group,
         j.payload, u.result::json, j.errors
     from unnest(p_job_ids, p_states, p_reasons, p_results, p_attempts, p_claimed_ats, p_worker_ids)
         u(job_id, state, reason, result, attempt, claimed_at, worker_id)

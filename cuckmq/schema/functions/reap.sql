@@ -8,7 +8,7 @@
 create or replace function {schema}.reap(
     p_job_group_unlock_secs double precision default 10800,
     p_beat_secs double precision default 2.5
-) returns table (worker_id bigint, name text, job_id bigint, verdict text, definition text)
+) returns table (worker_id bigint, name text, job_id bigint, verdict text, definition text, reason text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -23,14 +23,14 @@ begin
     from (select w.id, w.name from {schema}.worker w order by w.id for key share skip locked) k;
 
     select array_agg(r.worker_id) as worker_ids, array_agg(r.job_id) as job_ids,
-        array_agg(r.verdict) as verdicts, array_agg(r.definition) as definitions
+        array_agg(r.verdict) as verdicts, array_agg(r.definition) as definitions, array_agg(r.reason) as reasons
     into v_taken from {schema}.rescue(p_job_group_unlock_secs, p_beat_secs) r;
 
     return query
-    select k.id, k.name, t.job_id, t.verdict, t.definition
+    select k.id, k.name, t.job_id, t.verdict, t.definition, t.reason
     from unnest(v_ids, v_names) k(id, name)
-    left join unnest(v_taken.worker_ids, v_taken.job_ids, v_taken.verdicts, v_taken.definitions)
-        t(worker_id, job_id, verdict, definition) on t.worker_id = k.id
+    left join unnest(v_taken.worker_ids, v_taken.job_ids, v_taken.verdicts, v_taken.definitions,
+        v_taken.reasons) t(worker_id, job_id, verdict, definition, reason) on t.worker_id = k.id
     where t.worker_id is not null
         or not exists (select from {schema}.worker w where w.id = k.id and not w.is_lost)
     order by k.id, t.job_id;

@@ -8,7 +8,8 @@
 -- worker lives: the user's ceiling for jobs that never come back.
 --
 -- A job taken away has stalled. It goes back to where it stood, or fails as `stalled` when it has
--- survived as many lost workers as it may; if a cancellation was asked of it, it is cancelled.
+-- survived as many lost workers as it may, and as `exhausted` when errors and stalls come to as many as it
+-- may have in all; if a cancellation was asked of it, it is cancelled.
 --
 -- It waits for nobody, so that no hung transaction anywhere can hold up the rescue of all others. What
 -- someone has in hand at this moment (an attempt inside an open transaction, a job being cancelled, a
@@ -21,7 +22,7 @@
 create or replace function {schema}.rescue(
     p_job_group_unlock_secs double precision default 10800,
     p_beat_secs double precision default 2.5
-) returns table (job_id bigint, verdict text, worker_id bigint, definition text)
+) returns table (job_id bigint, verdict text, worker_id bigint, definition text, reason text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
@@ -34,6 +35,7 @@ declare
     v_job_ids bigint[];
     v_taken record;
     v_lost bigint[];
+    v_exhausted bigint[];
     v_suspects bigint[];
 begin
     if not pg_try_advisory_xact_lock(hashtextextended('{schema_name}:rescue', 0)) then
@@ -81,25 +83,29 @@ begin
 
     with stalled as (
         update {schema}.job j set stall_count = j.stall_count + 1 where j.id = any(v_job_ids)
-        returning j.id, j.job_group, j.stall_count, j.num_stalls
+        returning j.id, j.job_group, j.stall_count, j.num_stalls,
+            j.stall_count > j.num_stalls as is_lost,
+            j.error_count + j.stall_count >= j.num_failures as is_exhausted
     )
-    select array_agg(s.id) filter (where s.stall_count > s.num_stalls),
+    select array_agg(s.id) filter (where s.is_lost),
+        array_agg(s.id) filter (where s.is_exhausted and not s.is_lost),
         array_agg({schema}.group_hash(s.job_group)) filter (
             where s.job_group is not null and {schema}.is_suspect(s.stall_count, s.num_stalls))
-    into v_lost, v_suspects from stalled s;
+    into v_lost, v_exhausted, v_suspects from stalled s;
 
     perform {schema}.put_back(array(
         select u.g from unnest(v_taken.job_ids) u(g)
-        except select u.g from unnest(v_lost || v_taken.cancelled) u(g)));
+        except select u.g from unnest(v_lost || v_exhausted || v_taken.cancelled) u(g)));
     perform {schema}.finalize(
         array_agg(u.job_id),
         array_agg(case when u.job_id = any(v_taken.cancelled) then 'cancelled' else 'failed' end),
-        array_agg(case when u.job_id = any(v_taken.cancelled) then null else 'stalled' end),
+        array_agg(case when u.job_id = any(v_taken.cancelled) then null
+            when u.job_id = any(v_exhausted) then 'exhausted' else 'stalled' end),
         array_agg(null::text),
         array_agg(u.attempt), array_agg(u.claimed_at), array_agg(u.worker_id))
     from unnest(v_taken.job_ids, v_taken.attempts, v_taken.claimed_ats, v_taken.worker_ids)
         u(job_id, attempt, claimed_at, worker_id)
-    where u.job_id = any(v_lost || v_taken.cancelled) having count(*) > 0;
+    where u.job_id = any(v_lost || v_exhausted || v_taken.cancelled) having count(*) > 0;
 
     perform {schema}.release_groups(null, array(
         select l.group_hash from {schema}.group_lease l
@@ -117,7 +123,7 @@ begin
         where j.id = any(v_job_ids));
 
     return query
-    select u.job_id, coalesce(f.state, 'queued'), u.worker_id, d.name
+    select u.job_id, coalesce(f.state, 'queued'), u.worker_id, d.name, f.reason
     from unnest(v_taken.job_ids, v_taken.worker_ids) u(job_id, worker_id)
     left join {schema}.job j on j.id = u.job_id
     left join {schema}.finalized_job f on f.id = u.job_id

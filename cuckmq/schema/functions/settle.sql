@@ -7,14 +7,16 @@
 -- p_outcomes, each with what p_details means for it:
 --   succeeded   the result, as JSON
 --   error       an error record, as a JSON object; counts as a try. With tries left the job runs again
---               after its delay, otherwise it has failed for its reason
+--               after its delay, otherwise it has failed for its reason. Without a delay it has failed
+--               whatever tries are left. Errors and stalls that come to as many as the job may have in all
+--               fail it too: `exhausted`
 --   failed      an error record; fails for its reason whatever tries are left
 --   cancelled   an error record or null
 --   snoozed     runs again after its delay; no try is counted
 --
 -- What would run again, and of which a cancellation was asked, is cancelled instead.
 --
--- Returns a verdict for each outcome but a plain success: what became of the job (`failed`,
+-- Returns a verdict for each outcome but a plain success: what became of the job (`failed`, `exhausted`,
 -- `cancelled`, `scheduled`, `lost`); and `emptied` for a group with nobody left in line.
 -- Locks: the running rows, then the job rows, then groups as release_groups() says.
 --
@@ -51,18 +53,23 @@ begin
             delete from {schema}.job j using mine m
             where j.id = m.job_id and (
                 m.outcome in ('succeeded', 'failed', 'cancelled')
-                or (m.outcome = 'error' and j.error_count + 1 >= j.num_attempts))
-            returning j.*, m.attempt, m.outcome, m.reason, m.detail, m.claimed_at
+                or (m.outcome = 'error' and (
+                    m.delay_secs is null
+                    or j.error_count + 1 >= least(j.num_attempts, j.num_failures - j.stall_count))))
+            returning j.*, m.attempt, m.outcome, m.detail, m.claimed_at, case
+                when m.outcome = 'error' and m.delay_secs is not null and j.error_count + 1 < j.num_attempts
+                    then 'exhausted'
+                when m.outcome in ('error', 'failed') then coalesce(m.reason, 'error')
+            end as reason
         ), filed as (
             insert into {schema}.finalized_job (
-                id, definition_id, lane_id, num_attempts, num_stalls, error_count, stall_count, attempt,
-                worker_id, run_at, created_at, claimed_at, state, reason, job_group, payload, result, errors)
-            select e.id, e.definition_id, e.lane_id, e.num_attempts, e.num_stalls,
+                id, definition_id, lane_id, num_attempts, num_stalls, num_failures, error_count, stall_count,
+                attempt, worker_id, run_at, created_at, claimed_at, state, reason, job_group, payload, result, errors)
+            select e.id, e.definition_id, e.lane_id, e.num_attempts, e.num_stalls, e.num_failures,
                 e.error_count + (e.outcome = 'error')::integer, e.stall_count, e.attempt,
                 p_worker_id, e.run_at, e.created_at, e.claimed_at,
                 case e.outcome when 'error' then 'failed' else e.outcome end,
-                case when e.outcome in ('error', 'failed') then coalesce(e.reason, 'error') end,
-                e.job_group, e.payload,
+                e.reason, e.job_group, e.payload,
                 case e.outcome when 'succeeded' then e.detail end::json,
                 case when e.outcome = 'succeeded' or e.detail is null then e.errors
                     else coalesce(e.errors, '[]') || e.detail::jsonb end
@@ -76,21 +83,28 @@ begin
                 run_at = clock_timestamp() + greatest(m.delay_secs, 0) * interval '1 second'
             from mine m
             where j.id = m.job_id and (
-                m.outcome = 'snoozed' or (m.outcome = 'error' and j.error_count + 1 < j.num_attempts))
-            returning j.id, j.lane_id, j.definition_id, j.run_at, {schema}.group_hash(j.job_group) as group_hash
+                m.outcome = 'snoozed'
+                or (m.outcome = 'error' and m.delay_secs is not null
+                    and j.error_count + 1 < least(j.num_attempts, j.num_failures - j.stall_count)))
+            returning j.id, j.lane_id, j.definition_id, j.run_at, {schema}.group_hash(j.job_group) as group_hash,
+                {schema}.is_suspect(j.stall_count, j.num_stalls) as is_suspect
         ), put_off as (
-            insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id, group_hash)
-            select l.lane_id, l.definition_id, l.run_at, l.id, l.group_hash from later l
+            insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id, group_hash, is_suspect)
+            select l.lane_id, l.definition_id, l.run_at, l.id, l.group_hash, l.is_suspect from later l
         )
         select g.job_id, case
             when m.job_id is null then 'lost'
-            when l.id is not null then 'scheduled'
-            when m.outcome = 'error' then 'failed'
-            else m.outcome
+            else s.verdict
         end
         from given g
         left join mine m on m.job_id = g.job_id
-        left join later l on l.id = g.job_id
+        left join (
+            select l.id, 'scheduled' as verdict from later l
+            union all
+            select e.id, case when e.reason = 'exhausted' then e.reason
+                when e.outcome = 'error' then 'failed' else e.outcome end
+            from ended e where e.outcome <> 'succeeded'
+        ) s on s.id = g.job_id
         where m.job_id is null or m.outcome <> 'succeeded';
     end if;
 

@@ -19,6 +19,7 @@ create or replace function {schema}.take_slices(
     p_lane_ids integer[],
     p_definition_ids integer[],
     p_slice integer,
+    p_is_suspect boolean,
     out job_ids bigint[],
     out group_hashes bigint[]
 )
@@ -62,8 +63,8 @@ begin
         select u.g from unnest(v_won) u(g) except select u.g from unnest(group_hashes) u(g));
     if v_empty <> '{}' then
         delete from {schema}.group_lease l where l.group_hash = any(v_empty);
-        insert into {schema}.scheduled (lane_id, run_at, group_hash)
-        select s.lane_id, clock_timestamp() + interval '1 second', s.group_hash
+        insert into {schema}.scheduled (lane_id, run_at, group_hash, is_suspect)
+        select s.lane_id, clock_timestamp() + interval '1 second', s.group_hash, p_is_suspect
         from {schema}.standing_lanes(v_empty) s
         where (s.group_hash, s.lane_id) in (
             select u.group_hash, u.lane_id from unnest(p_group_hashes, p_lane_ids) u(group_hash, lane_id));

@@ -31,6 +31,7 @@ create table {schema}.job_definition (
     delay_secs double precision not null check (delay_secs >= 0 and delay_secs < 'infinity'),
     num_attempts integer not null check (num_attempts >= 1),
     num_stalls integer not null check (num_stalls >= 0),
+    num_failures integer not null default 2147483647 check (num_failures >= 1),
     job_group text check (job_group <> '' and length(job_group) <= 500),
     deployed_at timestamptz not null default now(),
     undeployed_at timestamptz
@@ -54,6 +55,7 @@ create table {schema}.job (
     lane_id integer not null,
     num_attempts integer not null,
     num_stalls integer not null,
+    num_failures integer not null default 2147483647,
     error_count integer not null default 0,
     stall_count integer not null default 0,
     return_count integer not null default 0,
@@ -66,13 +68,14 @@ create table {schema}.job (
         autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05);
 alter sequence {schema}.job_id_seq owned by {schema}.job.id;
 
--- Not before run_at. A row without a job is a group's turn that is put off.
+-- Not before run_at. A row without a job is a group's turn that is put off. A suspect stays one.
 create table {schema}.scheduled (
     lane_id integer not null,
     definition_id integer,
     run_at timestamptz not null,
     job_id bigint,
     group_hash bigint,
+    is_suspect boolean not null default false,
     check (job_id is not null or group_hash is not null),
     check ((job_id is null) = (definition_id is null))
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0,
@@ -130,6 +133,7 @@ create table {schema}.finalized_job (
     lane_id integer not null,
     num_attempts integer not null,
     num_stalls integer not null,
+    num_failures integer not null default 2147483647,
     error_count integer not null,
     stall_count integer not null,
     attempt integer not null check (attempt >= 0),
@@ -178,7 +182,7 @@ select
     end as state,
     null::text as reason,
     coalesce(r.attempt, j.error_count + j.stall_count + j.return_count) as attempt,
-    j.error_count, j.stall_count, j.num_attempts, j.num_stalls,
+    j.error_count, j.stall_count, j.num_attempts, j.num_stalls, j.num_failures,
     j.created_at, j.run_at, r.claimed_at, null::timestamptz as finalized_at, r.worker_id,
     coalesce(r.is_cancel_requested, false) as is_cancel_requested,
     j.payload, null::json as result, j.errors
@@ -191,7 +195,7 @@ left join {schema}.scheduled s on s.lane_id = j.lane_id and s.run_at = j.run_at 
 union all
 select
     f.id, d.name, c.name, l.priority, f.job_group, f.state, f.reason, f.attempt,
-    f.error_count, f.stall_count, f.num_attempts, f.num_stalls,
+    f.error_count, f.stall_count, f.num_attempts, f.num_stalls, f.num_failures,
     f.created_at, f.run_at, f.claimed_at, f.finalized_at, f.worker_id,
     false, f.payload, f.result, f.errors
 from {schema}.finalized_job f

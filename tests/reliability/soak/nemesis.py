@@ -1,0 +1,136 @@
+"""What is done to the queue while it works: one fault after the other, drawn from a seed.
+
+A fault is a function that does its harm, undoes it, and returns whom it concerned: a process, or everybody
+(None). The schedule depends on the seed alone, so that a run that failed can be run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import psycopg
+
+from tests.reliability.soak.history import Journal
+from tests.reliability.soak.stage import Stage
+
+Fault = Callable[[Stage, random.Random], Awaitable[int | None]]
+
+
+async def kill_worker(stage: Stage, dice: random.Random) -> int | None:
+    """kill -9, and a new one in its place."""
+    member = dice.choice(stage.workers)
+    member.process.send_signal(signal.SIGKILL)
+    await stage.replace(member)
+    return member.process.pid
+
+
+async def end_worker(stage: Stage, dice: random.Random) -> int | None:
+    """SIGTERM, which it must obey in time, and a new one in its place."""
+    member = dice.choice(stage.workers)
+    member.process.send_signal(signal.SIGTERM)
+    await stage.replace(member)
+    return member.process.pid
+
+
+async def freeze_worker(stage: Stage, dice: random.Random) -> int | None:
+    """SIGSTOP for less or more than a lease."""
+    member = dice.choice(stage.workers)
+    member.process.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(dice.uniform(0.5, 2.5) * stage.lease_secs)
+    member.process.send_signal(signal.SIGCONT)
+    return member.process.pid
+
+
+async def kill_orchestrator(stage: Stage, dice: random.Random) -> int | None:
+    """kill -9 of one of the orchestrators."""
+    member = dice.choice(stage.orchestrators)
+    member.process.send_signal(signal.SIGKILL)
+    await stage.replace(member)
+    return member.process.pid
+
+
+async def cut_sessions(stage: Stage, dice: random.Random) -> int | None:
+    """Terminate some sessions, whosever they are."""
+    await stage.ask(
+        "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend'"
+        " and pid <> pg_backend_pid() order by random() limit %s",
+        [dice.randint(1, 5)],
+    )
+    return None
+
+
+async def kill_backend(stage: Stage, dice: random.Random) -> int | None:
+    """kill -9 one server process: the server restarts all of them, and recovers."""
+    rows = await stage.ask(
+        "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
+    )
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(dice.choice(rows)[0], signal.SIGKILL)
+    return None
+
+
+async def restart_server(stage: Stage, dice: random.Random) -> int | None:
+    """Stop the server as a crash would, and start it again after a while."""
+    await asyncio.to_thread(stage.server.stop, at_once=True)
+    await asyncio.sleep(dice.uniform(0, 2))
+    await asyncio.to_thread(stage.server.resume)
+    return None
+
+
+async def lock_table(stage: Stage, dice: random.Random) -> int | None:
+    """Hold a lock that nothing passes, as a migration does that waits for a report."""
+    table = dice.choice(["job", "ready", "running", "worker", "finalized_job"])
+    async with await stage.connect() as connection:
+        await connection.execute(f'lock table "{stage.schema}".{table} in access exclusive mode'.encode())
+        await asyncio.sleep(dice.uniform(0.5, 1.5) * stage.lease_secs)
+    return None
+
+
+async def hold_snapshot(stage: Stage, dice: random.Random) -> int | None:
+    """Keep a snapshot, as a backup does, so that no dead row can be removed."""
+    async with await stage.connect() as connection:
+        await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+        await connection.execute("select 1")
+        await asyncio.sleep(dice.uniform(2, 10))
+    return None
+
+
+async def take_all_connections(stage: Stage, dice: random.Random) -> int | None:
+    """Leave no connection for others, for a while."""
+    async with contextlib.AsyncExitStack() as stack:
+        with contextlib.suppress(psycopg.OperationalError):
+            while True:
+                await stack.enter_async_context(await stage.connect())
+        await asyncio.sleep(dice.uniform(0.5, 1.5) * stage.lease_secs)
+    return None
+
+
+FAULTS: Final[dict[str, Fault]] = {
+    each.__name__: each
+    for each in (
+        kill_worker, end_worker, freeze_worker, kill_orchestrator, cut_sessions, kill_backend,
+        restart_server, lock_table, hold_snapshot, take_all_connections,
+    )
+}  # fmt: skip
+
+
+async def harass(
+    stage: Stage, journal: Journal, *, seed: int, secs: float, kinds: Sequence[str] = tuple(FAULTS)
+) -> None:
+    """Do one fault of these kinds after the other, with short peace between them, for so many seconds."""
+    dice = random.Random(seed)
+    loop = asyncio.get_running_loop()
+    end_at = loop.time() + secs
+    while loop.time() < end_at:
+        await asyncio.sleep(dice.uniform(0.3, 3.0))
+        kind = dice.choice(kinds)
+        began_at = loop.time()
+        print(f"{end_at - began_at:6.1f} s to go: {kind}", flush=True)
+        target = await FAULTS[kind](stage, dice)
+        journal.note("fault", kind=kind, began_at=began_at, target=target)

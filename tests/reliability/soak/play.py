@@ -1,0 +1,133 @@
+"""One soak from beginning to end: set up, work and harm, heal, drain, judge."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from cuckmq import Context
+from cuckmq.database.embedded import EmbeddedPostgres
+from tests.reliability.soak.crew import define
+from tests.reliability.soak.history import History, Journal, Row, read_history
+from tests.reliability.soak.judge import judge
+from tests.reliability.soak.mutants import MUTANTS, mutate
+from tests.reliability.soak.nemesis import FAULTS, harass
+from tests.reliability.soak.producer import produce
+from tests.reliability.soak.stage import Stage
+
+SCHEMA: Final = "soak"
+LEASE_SECS: Final = 2.5
+DRAIN_SECS: Final = 90.0
+NUM_WORKERS: Final = 3
+NUM_ORCHESTRATORS: Final = 2
+NUM_PRODUCERS: Final = 2
+SETTINGS: Final = {"max_connections": "60", "log_lock_waits": "on"}
+ALARMING: Final = re.compile(r"never retrieved|Traceback|Task was destroyed|RuntimeWarning|Fatal")
+
+ROWS: Final = """
+    select a.id, a.payload->>'key', a.definition, a.state, a.attempt, a.error_count, a.stall_count,
+        a.num_attempts, a.num_stalls
+    from soak.all_job a
+"""
+REMAINS: Final = """
+    select 'advisory lock of ' || l.pid from pg_locks l where l.locktype = 'advisory'
+    union all
+    select 'session ' || a.pid || ' is idle in a transaction' from pg_stat_activity a
+    where a.state like 'idle in transaction%' and a.pid <> pg_backend_pid()
+    union all
+    select 'prepared transaction ' || p.gid from pg_prepared_xacts p
+"""
+
+
+async def play(
+    folder: Path, *, secs: float, seed: int, kinds: Sequence[str] = tuple(FAULTS), mutant: str | None = None
+) -> list[str]:
+    """Play one soak, and return what the judge found.
+
+    Args:
+        folder: for the server and the journals.
+        secs: how long there are work and faults; healing and draining come after that.
+        seed: of the schedule of faults.
+        kinds: of faults.
+        mutant: which promise to take out of the queue, if any.
+    """
+    with EmbeddedPostgres.start(folder / "postgres", settings=SETTINGS) as server:
+        is_deaf = mutant is not None and MUTANTS[mutant].is_deaf
+        stage = Stage(server, SCHEMA, folder, LEASE_SECS, is_deaf=is_deaf)
+        context = Context(server.dsn, schema=SCHEMA)
+        journal = Journal(folder, "soak")
+        try:
+            await _set_up(context, stage, mutant)
+            await asyncio.gather(
+                harass(stage, journal, seed=seed, secs=secs, kinds=kinds),
+                *(
+                    produce(context, journal, name=f"p{number}", seed=seed, secs=secs)
+                    for number in range(NUM_PRODUCERS)
+                ),
+            )
+            remains = await _drain(stage)
+            await stage.end()
+            history = read_history(folder, LEASE_SECS)
+            history.remains += remains
+            await _look(context, stage, history)
+        finally:
+            await stage.kill()
+            await context.close()
+    ended = sum(row.state == "succeeded" for row in history.rows.values())
+    print(
+        f"{len(history.calls)} enqueues, {sum(call.job_id is not None for call in history.calls.values())}"
+        f" acknowledged; {len(history.rows)} jobs, {ended} succeeded; {len(history.runs)} runs;"
+        f" {len(history.faults)} faults"
+    )
+    return judge(history)
+
+
+async def _set_up(context: Context, stage: Stage, mutant: str | None) -> None:
+    define(context, lambda *_, **__: None)
+    await context.migrate()
+    await context.deploy()
+    async with context.database.connection() as connection:
+        await connection.execute("create table soak_effect (job_id bigint not null)")
+        if mutant is not None:
+            await mutate(connection, stage.schema, mutant)
+    for role, number in (("worker", NUM_WORKERS), ("orchestrator", NUM_ORCHESTRATORS)):
+        for _ in range(number):
+            await stage.add(role)
+
+
+async def _drain(stage: Stage) -> list[str]:
+    """Wait until nothing but the schedule's own jobs lives. What still lives then is told."""
+    end_at = time.monotonic() + DRAIN_SECS
+    while time.monotonic() < end_at:
+        ((num_live,),) = await stage.ask(
+            "select count(*) from soak.job j join soak.job_definition d on d.id = j.definition_id"
+            " where d.name <> 'tick'"
+        )
+        if num_live == 0:
+            return []
+        await asyncio.sleep(0.2)
+    return [f"{num_live} jobs did not end within {DRAIN_SECS:g} s of peace"]
+
+
+async def _look(context: Context, stage: Stage, history: History) -> None:
+    """Add to the history what the tables, the server and the processes show at the end."""
+    for row in await stage.ask(ROWS):
+        history.rows[row[0]] = Row(*row)
+    for job_id, count in await stage.ask("select job_id, count(*) from soak_effect group by job_id"):
+        history.effects[job_id] = count
+    history.remains += [str(problem) for problem in await context.jobs.find_problems()]
+    history.remains += [remain for (remain,) in await stage.ask(REMAINS)]
+    history.remains += [
+        f"a job runs for worker {worker_id}, which has ended"
+        for (worker_id,) in await stage.ask("select distinct worker_id from soak.running")
+    ]
+    history.remains += [
+        f"a process ({role}) ended with {code}" for role, code in stage.exit_codes if code not in (0, -9)
+    ]
+    for line in (stage.folder / "stderr.log").read_text("utf-8", "replace").splitlines():
+        if ALARMING.search(line):
+            history.remains.append(f"on stderr: {line}")
