@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -162,6 +162,13 @@ class ChannelDeleted(WorkerEvent):
     """A channel that a worker serves was destroyed. The worker goes on, should the channel come back."""
 
     channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsRunning(Event):
+    """These jobs run, the longest first, each with the seconds since its claim. Up to 100 of them."""
+
+    ages_secs: Mapping[int, float]
 
 
 EventHandler: TypeAlias = Callable[[Event], Awaitable[None] | None]

@@ -15,7 +15,8 @@ WORKERS: Final = """
     select w.id, w.name, w.host, w.pid, w.version, w.concurrency, w.channels, w.started_at, w.heartbeat_at,
         coalesce(r.num_running, 0),
         not w.is_lost and clock_timestamp() - greatest(w.heartbeat_at, pg_postmaster_start_time())
-            <= w.lease_secs * interval '1 second'
+            <= w.lease_secs * interval '1 second',
+        w.latency_secs
     from {schema}.worker w
     left join (
         select worker_id, count(*) as num_running from {schema}.running group by worker_id
@@ -68,6 +69,7 @@ class WorkerInfo:
         heartbeat_at: when it last beat, by the database's clock.
         num_running: how many jobs it holds: those that run, and those it has claimed ahead.
         is_alive: whether its lease holds. One whose lease is over is about to be rescued.
+        latency_secs: how long the beat before the last took to be answered; None before the second.
     """
 
     id: int
@@ -81,6 +83,7 @@ class WorkerInfo:
     heartbeat_at: datetime
     num_running: int
     is_alive: bool
+    latency_secs: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ REGISTER: Final = (
 )
 SERVE: Final = "select * from {schema}.serve(%s, %s::text[])"
 HOLD: Final = "select {schema}.hold_worker(%s)"
-BEAT: Final = "select * from {schema}.heartbeat(%s, %s::bigint[], %s::integer[])"
+BEAT: Final = "select * from {schema}.heartbeat(%s, %s::bigint[], %s::integer[], %s::float8)"
 RECALL: Final = "select {schema}.recall(%s, %s::bigint[])"
 RETIRE: Final = "select {schema}.retire_worker(%s)"
 RESCUE: Final = "select * from {schema}.rescue(%s::float8, %s::float8)"
@@ -94,9 +94,11 @@ def hold_worker(worker_id: int) -> Statement[bool]:
     return Statement(HOLD, (worker_id,), only)
 
 
-def heartbeat(worker_id: int, job_ids: list[int], attempts: list[int]) -> Statement[Pulse]:
+def heartbeat(
+    worker_id: int, job_ids: list[int], attempts: list[int], latency_secs: float | None = None
+) -> Statement[Pulse]:
     """Say that the worker lives and ask after its attempts; one row. Commits nothing else."""
-    return Statement(BEAT, (worker_id, job_ids, attempts), Pulse._make)
+    return Statement(BEAT, (worker_id, job_ids, attempts, latency_secs), Pulse._make)
 
 
 def recall(worker_id: int, kept_job_ids: list[int]) -> Statement[list[int]]:

@@ -20,7 +20,7 @@ begin
         raise exception 'there is no worker %', p_worker_id
         using errcode = 'CQ406', hint = 'it stopped, or was taken for dead; the table worker tells who runs';
     end if;
-    update {schema}.worker w set is_lost = true where w.id = p_worker_id;
+    perform {schema}.mark_lost(array[p_worker_id]);
     -- Of the others, only those whose lease is over: how often they beat is not known here.
     return query select * from {schema}.reap(p_job_group_unlock_secs, 'infinity');
 end $$;
