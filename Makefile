@@ -22,7 +22,7 @@ demo: $(READY) ## See thousands of jobs go through a PostgreSQL that comes along
 test: $(READY) ## Run the tests
 	$(RUN) pytest
 
-soak: $(READY) ## Work under faults and be judged: make soak SECS=600 SEED=7
+soak: $(READY) ## Work under faults and be judged, with SECS=600 SEED=7
 	$(RUN) python -m tests.reliability.soak --secs $(SECS) $(if $(SEED),--seed $(SEED))
 
 check: $(READY) ## Lint, format check, types, floors

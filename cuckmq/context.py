@@ -20,7 +20,7 @@ from cuckmq.errors import ConfigurationError, DuplicateDefinition
 from cuckmq.events import EventHandler, EventHub
 from cuckmq.jobs import Jobs
 from cuckmq.names import check_schema_name
-from cuckmq.options import JobOptions
+from cuckmq.options import JobOptions, RepeatingOptions
 from cuckmq.outcome import Answer
 from cuckmq.protocol.deploy import find_definitions
 from cuckmq.schedules import Schedules
@@ -62,7 +62,7 @@ class JobDecorator(Protocol):
 
 
 class RepeatingJobDecorator(Protocol):
-    """What `@context.job(repeat_secs=...)` is: takes only work functions without a payload."""
+    """What `@context.job(cron=...)` is: takes only work functions without a payload."""
 
     @overload
     def __call__(
@@ -171,10 +171,8 @@ class Context:
     @overload
     def job(self, *, name: str, **options: Unpack[JobOptions]) -> JobDecorator: ...
     @overload
-    def job(
-        self, *, name: str, repeat_secs: Secs, **options: Unpack[JobOptions]
-    ) -> RepeatingJobDecorator: ...
-    def job(self, *, name: str, repeat_secs: Secs | None = None, **options: Unpack[JobOptions]) -> Any:
+    def job(self, *, name: str, **options: Unpack[RepeatingOptions]) -> RepeatingJobDecorator: ...
+    def job(self, *, name: str, **options: Unpack[RepeatingOptions]) -> Any:
         """Make a JobDefinition out of the function below::
 
             @context.job(name="PING", num_attempts=3)
@@ -182,8 +180,7 @@ class Context:
 
         Args:
             name: unique in this context, and what jobs bear in the database.
-            repeat_secs: enqueue a job by itself each so many seconds; only without a payload.
-            options: see JobOptions.
+            options: see JobOptions; without a payload also RepeatingOptions.
 
         Raises:
             DefinitionError: the function or an option cannot work.
@@ -193,7 +190,7 @@ class Context:
         def define(function: Callable[..., Any]) -> JobDefinition[Any, Any]:
             make: Any = JobDefinition
             definition: JobDefinition[Any, Any] = make(
-                context=self, name=name, work_function=function, repeat_secs=repeat_secs, **options
+                context=self, name=name, work_function=function, **options
             )
             return definition
 

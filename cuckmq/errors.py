@@ -15,6 +15,7 @@
      +- EnqueueError                       the job was refused; nothing was enqueued
      |   +- InvalidPayload (ValueError)    the payload does not fit, or cannot be stored
      |   +- DefinitionNotDeployed          the database does not know this definition
+     |   +- DuplicateJob                   its unique key is held by another job
      +- JobError                           about one job
      |   +- JobNotFound (LookupError)      never enqueued, or purged since
      |   +- JobFailed                      result() of a job that failed
@@ -25,6 +26,7 @@
      |   +- DefinitionNotFound             no job definition of that name was ever deployed
      |   +- ChannelNotFound                no job or worker ever named that channel
      |   +- ScheduleNotFound               nothing repeats under that name
+     |   +- KeyNotFound                    no job holds that unique key
      |   +- WorkerNotFound                 the worker stopped, or was taken for dead and is gone
      +- ChannelInUse                       a channel that is to be destroyed is needed
      +- ExecutionTimeout (TimeoutError)    an attempt ran longer than it may
@@ -88,6 +90,18 @@ class DefinitionNotDeployed(EnqueueError):
     """The database does not know this definition: it was never deployed, or was undeployed."""
 
 
+class DuplicateJob(EnqueueError):
+    """Another job holds the unique key, and duplicates are refused.
+
+    Attributes:
+        job_id: the job that holds it.
+    """
+
+    def __init__(self, message: str, *, job_id: int) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
 class JobError(CuckmqError):
     """Something about one job.
 
@@ -143,6 +157,10 @@ class ChannelNotFound(NotFound):
 
 class ScheduleNotFound(NotFound):
     """Nothing repeats under that name."""
+
+
+class KeyNotFound(NotFound):
+    """No job of that definition holds that unique key, or holds it any more."""
 
 
 class WorkerNotFound(NotFound):

@@ -58,6 +58,13 @@ class JobEnqueued(JobEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobDeduplicated(JobEvent):
+    """A job was not put in because another, this one, holds its key. Where JobEnqueued would be told."""
+
+    unique_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEvent(JobEvent):
     """Something happened to an attempt of a job."""
 

@@ -11,7 +11,7 @@ from cuckmq.job import Job, error_from_record, job_from_row
 from cuckmq.payload import Codec, CodecError
 from cuckmq.protocol import inspect
 from cuckmq.protocol.cancel import cancel
-from cuckmq.protocol.inspect import Ending
+from cuckmq.protocol.inspect import Ending, JobRow
 from cuckmq.state import JobState
 from cuckmq.types import Secs, as_secs
 
@@ -23,14 +23,22 @@ class JobHandle(Generic[ResultT_co]):
 
     Attributes:
         id: the job's id.
+        is_duplicate: whether enqueue put in nothing, since this job held the unique key already.
     """
 
-    __slots__ = ("_codec", "_database", "_endings", "id")
+    __slots__ = ("_codec", "_database", "_endings", "id", "is_duplicate")
 
     def __init__(
-        self, job_id: int, *, database: Database, endings: Endings, codec: Codec[ResultT_co]
+        self,
+        job_id: int,
+        *,
+        database: Database,
+        endings: Endings,
+        codec: Codec[ResultT_co],
+        is_duplicate: bool = False,
     ) -> None:
         self.id = job_id
+        self.is_duplicate = is_duplicate
         self._database = database
         self._endings = endings
         self._codec = codec
@@ -44,10 +52,11 @@ class JobHandle(Generic[ResultT_co]):
         Raises:
             JobNotFound: it was purged, or the transaction that enqueued it did not commit.
         """
-        rows = await self._database.run(inspect.find_jobs([self.id]))
-        if not rows:
-            raise self._not_found()
-        return job_from_row(rows[0])
+        return self._seen(await self._database.run(inspect.find_jobs([self.id])))
+
+    def get_sync(self) -> Job:
+        """Do what get() does, without an event loop."""
+        return self._seen(self._database.run_sync(inspect.find_jobs([self.id])))
 
     async def result(self, *, timeout_secs: Secs | None = None) -> ResultT_co:
         """Wait for the job to end, and return what its work function returned.
@@ -60,7 +69,7 @@ class JobHandle(Generic[ResultT_co]):
         Raises:
             JobFailed: it failed; the message has the last error.
             JobCancelled: it was cancelled.
-            JobNotFound: it was purged, or never committed.
+            JobNotFound: it was purged, or its definition keeps none that end so, or it never committed.
             ResultTimeout: it did not end in time. It goes on.
             InvalidResult: what is stored does not fit the definition's result type.
         """
@@ -81,6 +90,16 @@ class JobHandle(Generic[ResultT_co]):
         (answer,) = await self._database.run(cancel(self.id))
         return answer in ("cancelled", "requested")
 
+    def cancel_sync(self) -> bool:
+        """Do what cancel() does, without an event loop."""
+        (answer,) = self._database.run_sync(cancel(self.id))
+        return answer in ("cancelled", "requested")
+
+    def _seen(self, rows: list[JobRow]) -> Job:
+        if not rows:
+            raise self._not_found()
+        return job_from_row(rows[0])
+
     def _read(self, ending: Ending) -> ResultT_co:
         if ending.state is None:
             raise self._not_found()
@@ -98,6 +117,7 @@ class JobHandle(Generic[ResultT_co]):
 
     def _not_found(self) -> JobNotFound:
         return JobNotFound(
-            f"there is no job {self.id}: it was purged, or the transaction that enqueued it did not commit",
+            f"there is no job {self.id}: it was purged, or its definition keeps none that end so, "
+            "or the transaction that enqueued it did not commit",
             job_id=self.id,
         )

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from cuckmq.errors import InvalidPayload
-from cuckmq.events import JobEnqueued
+from cuckmq.events import JobDeduplicated, JobEnqueued
 from cuckmq.home import Home
 from cuckmq.names import check_job_group
-from cuckmq.options import EnqueueOptions, as_placement
+from cuckmq.options import EnqueueOptions, as_placement, as_uniqueness
 from cuckmq.payload import Codec, CodecError
-from cuckmq.protocol.enqueue import enqueue
+from cuckmq.protocol.enqueue import NO_KEYS, Keys, enqueue
 from cuckmq.protocol.statement import Statement
 from cuckmq.terms import Terms
 
@@ -22,12 +22,14 @@ class Entry(NamedTuple):
     Attributes:
         statement: puts them in.
         groups: the group of each, or None when there are none.
+        keys: their unique keys.
         channel: where they go.
         is_deferred: whether they count only when the caller's transaction commits.
     """
 
     statement: Statement[list[int]]
     groups: Sequence[str | None] | None
+    keys: Keys
     channel: str
     is_deferred: bool
 
@@ -57,12 +59,13 @@ class Intake:
         """
         placement = as_placement(options)
         channel = placement.channel or self._terms.channel
-        texts = [self._encode(payload) for payload in payloads]
+        texts = [self.encode(payload) for payload in payloads]
         groups = self._groups(payloads, options.get("job_group"))
+        keys = as_uniqueness(options).over(self._terms.uniqueness).keys_of(payloads) or NO_KEYS
         # In the caller's transaction the notification must go with the commit, whenever that is.
         is_silent = not is_deferred and not self._home.wakes.is_notice_due(channel)
-        statement = enqueue(self._name, texts, groups, placement, is_silent=is_silent)
-        return Entry(statement, groups, channel, is_deferred)
+        statement = enqueue(self._name, texts, groups, placement, keys, is_silent=is_silent)
+        return Entry(statement, groups, keys, channel, is_deferred)
 
     def taken(self, entry: Entry, job_ids: list[int]) -> None:
         """Wake and tell those whom it concerns, unless all depends on a commit of the caller's."""
@@ -70,8 +73,15 @@ class Intake:
             return
         self._home.wakes.wake(entry.channel)
         if self._home.events.is_heard:
-            for job_id, group in zip(job_ids, entry.groups or [None] * len(job_ids), strict=True):
-                self._home.events.tell(JobEnqueued(job_id=job_id, name=self._name, job_group=group))
+            nothing: list[str | None] = [None] * len(job_ids)
+            for job_id, group, key in zip(
+                job_ids, entry.groups or nothing, entry.keys.keys or nothing, strict=True
+            ):
+                self._home.events.tell(
+                    JobEnqueued(job_id=job_id, name=self._name, job_group=group)
+                    if job_id > 0
+                    else JobDeduplicated(job_id=-job_id, name=self._name, unique_key=key or "")
+                )
 
     def fixed_job_group(self) -> str | None:
         """The group of every job, if it hangs on no payload: for those who enqueue without Python."""
@@ -81,11 +91,20 @@ class Intake:
             return None if group is None else check_job_group(group)
         return given
 
-    def _encode(self, payload: Any) -> str:
+    def encode(self, payload: Any) -> str:
+        """Make JSON text of a payload.
+
+        Raises:
+            InvalidPayload: it does not fit, or JSON in Postgres cannot keep it.
+        """
         try:
             return self._codec.encode(payload)
         except CodecError as error:
             raise InvalidPayload(str(error)) from error.__cause__
+
+    def group_of(self, payload: Any) -> str | None:
+        """Tell the group of a job with this payload."""
+        return (self._groups([payload], None) or [None])[0]
 
     def _groups(self, payloads: Sequence[Any], job_group: str | None) -> Sequence[str | None] | None:
         given = self._terms.job_group if job_group is None else check_job_group(job_group)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import builtins
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from cuckmq.bulk import CancelAnswer, RetryAnswer, cancel_many, retry_many
 from cuckmq.database.database import Database
-from cuckmq.errors import ConfigurationError, InvalidPayload, JobNotFound
+from cuckmq.errors import ConfigurationError, DuplicateJob, JobNotFound
 from cuckmq.job import Job, job_from_row
-from cuckmq.payload import CodecError
 from cuckmq.protocol import inspect
 from cuckmq.protocol.cancel import cancel
 from cuckmq.protocol.find_jobs import Filter, list_jobs, peek
+from cuckmq.protocol.retry import Retried, retry
 from cuckmq.protocol.statement import Statement
 from cuckmq.state import JobState
+from cuckmq.wanted import ANY, MAX_PAGE, as_page, as_payload, as_state
 
-ANY: Final[Any] = object()
-"""Stands for a payload that is not asked for, since None is a payload too."""
-MAX_PAGE: Final = 10_000
+_LIVE: Final = [state.value for state in JobState if not state.is_final]
 
 
 class Jobs:
@@ -36,10 +35,11 @@ class Jobs:
         Raises:
             JobNotFound: never enqueued, or purged.
         """
-        rows = await self._database.run(inspect.find_jobs([job_id]))
-        if not rows:
-            raise JobNotFound(f"there is no job {job_id}: never enqueued, or purged", job_id=job_id)
-        return job_from_row(rows[0])
+        return _only(job_id, await self._database.run(inspect.find_jobs([job_id])))
+
+    def get_sync(self, job_id: int) -> Job:
+        """Do what get() does, without an event loop, as all calls here that end so."""
+        return _only(job_id, self._database.run_sync(inspect.find_jobs([job_id])))
 
     async def get_many(self, job_ids: Sequence[int]) -> builtins.list[Job]:
         """Look at several jobs, in the order asked for. Those that are not there are left out."""
@@ -78,11 +78,26 @@ class Jobs:
             DefinitionNotFound, ChannelNotFound: nobody ever deployed or named that.
             ConfigurationError: the limit or the state is none.
         """
-        states = None if state is None else [_as_state(state)]
-        wanted = Filter(states=states, name=name, channel=channel, job_group=job_group)
+        wanted = _filter(state, name, channel, job_group)
         return await self._page(
-            list_jobs(wanted, after=after, limit=_as_page(limit), is_oldest_first=oldest_first)
+            list_jobs(wanted, after=after, limit=as_page(limit), is_oldest_first=oldest_first)
         )
+
+    def list_sync(
+        self,
+        *,
+        state: JobState | None = None,
+        name: str | None = None,
+        channel: str | None = None,
+        job_group: str | None = None,
+        limit: int = 100,
+        after: int | None = None,
+        oldest_first: bool = False,
+    ) -> builtins.list[Job]:
+        """Do what list() does, without an event loop."""
+        wanted = _filter(state, name, channel, job_group)
+        statement = list_jobs(wanted, after=after, limit=as_page(limit), is_oldest_first=oldest_first)
+        return [job_from_row(row) for row in self._database.run_sync(statement)]
 
     async def peek(self, channel: str, limit: int = 10) -> builtins.list[Job]:
         """Look at the jobs of a channel that would be claimed next, in that order.
@@ -94,7 +109,7 @@ class Jobs:
             ChannelNotFound: nobody ever named that channel.
             ConfigurationError: the limit is none.
         """
-        return await self._page(peek(channel, limit=_as_page(limit)))
+        return await self._page(peek(channel, limit=as_page(limit)))
 
     async def find_running(self, name: str, payload: Any = ANY) -> builtins.list[Job]:
         """Find the jobs of a definition that run, oldest first; if a payload is given, those that have it.
@@ -110,13 +125,16 @@ class Jobs:
             DefinitionNotFound: nobody ever deployed that.
             InvalidPayload: no job of that definition can have such a payload.
         """
-        wanted = Filter(states=["running"], name=name, payload=self._payload(name, payload))
+        wanted = Filter(states=["running"], name=name, payload=as_payload(payload, name, self._definitions))
         return await self._page(list_jobs(wanted, after=None, limit=MAX_PAGE, is_oldest_first=True))
 
     async def count(self) -> dict[JobState, int]:
         """Count jobs by state. Reads every entry: for people and tests, not for loops."""
-        counts = dict(await self._database.run(inspect.count_jobs()))
-        return {state: counts.get(state.value, 0) for state in JobState}
+        return _counts(await self._database.run(inspect.count_jobs()))
+
+    def count_sync(self) -> dict[JobState, int]:
+        """Do what count() does, without an event loop."""
+        return _counts(self._database.run_sync(inspect.count_jobs()))
 
     async def cancel(self, job_id: int) -> bool:
         """Cancel a job: at once if it has not started, else by asking its worker to stop it.
@@ -126,6 +144,104 @@ class Jobs:
         """
         (answer,) = await self._database.run(cancel(job_id))
         return answer in ("cancelled", "requested")
+
+    def cancel_sync(self, job_id: int) -> bool:
+        """Do what cancel() does, without an event loop."""
+        (answer,) = self._database.run_sync(cancel(job_id))
+        return answer in ("cancelled", "requested")
+
+    async def cancel_many(
+        self,
+        *,
+        state: JobState | None = None,
+        name: str | None = None,
+        channel: str | None = None,
+        job_group: str | None = None,
+        payload: Any = ANY,
+    ) -> dict[int, CancelAnswer]:
+        """Cancel all live jobs that fit, oldest first, each in a transaction of its own.
+
+        Jobs put in meanwhile may be met, or not. Reads each live job, if no state narrows it.
+
+        Args:
+            state: where they stand; any live state unless one is named.
+            name: of their definition.
+            channel: where they were put.
+            job_group: their group.
+            payload: equal to theirs, as in find_running().
+
+        Returns:
+            What became of each: `cancelled`, `requested` for one that runs and whose worker is told to stop
+            it, `finishing` for one of which a try was just being settled, `ended` for one that had ended.
+
+        Raises:
+            DefinitionNotFound, ChannelNotFound: nobody ever deployed or named that.
+            InvalidPayload: no job of that definition can have such a payload.
+            ConfigurationError: nothing was asked for, or an ended state.
+        """
+        if payload is ANY and (state, name, channel, job_group) == (None,) * 4:
+            raise ConfigurationError(
+                "say which jobs to cancel: by state, name, channel, job_group or payload"
+            )
+        states = _LIVE if state is None else [as_state(state)]
+        if states[0] not in _LIVE:
+            raise ConfigurationError(f"a job that is {states[0]} has ended: there is nothing to cancel")
+        wanted = Filter(
+            states=states, name=name, channel=channel, job_group=job_group,
+            payload=as_payload(payload, name, self._definitions),
+        )  # fmt: skip
+        return await cancel_many(self._database, wanted)
+
+    async def retry(self, job_id: int) -> bool:
+        """Have a job that failed or was cancelled run again, with all its tries.
+
+        It keeps its id, its payload and the errors so far, and may run at once. Two who retry one job at the
+        same time retry it once.
+
+        Returns:
+            Whether it was retried here; False when it lives, or has succeeded.
+
+        Raises:
+            JobNotFound: never enqueued, or purged.
+            DuplicateJob: another job holds its unique key by now.
+        """
+        if _is_retried(await self._database.run(retry([job_id]))):
+            return True
+        await self.get(job_id)
+        return False
+
+    def retry_sync(self, job_id: int) -> bool:
+        """Do what retry() does, without an event loop."""
+        if _is_retried(self._database.run_sync(retry([job_id]))):
+            return True
+        self.get_sync(job_id)
+        return False
+
+    async def retry_many(
+        self,
+        *,
+        state: JobState = JobState.FAILED,
+        name: str | None = None,
+        channel: str | None = None,
+        job_group: str | None = None,
+        payload: Any = ANY,
+    ) -> dict[int, RetryAnswer]:
+        """Retry all jobs that failed (or, if `state` says so, were cancelled) and fit, oldest first.
+
+        A thousand in a transaction. Reads all of history that is kept. The filters are those of
+        cancel_many(), and so are the errors.
+
+        Returns:
+            What became of each that was found: `queued`, or `duplicate` for one that was left as it is
+            because another job holds its unique key by now.
+        """
+        if as_state(state) not in (JobState.FAILED, JobState.CANCELLED):
+            raise ConfigurationError(f"only failed and cancelled jobs can be retried, not state={state!r}")
+        wanted = Filter(
+            states=[as_state(state)], name=name, channel=channel, job_group=job_group,
+            payload=as_payload(payload, name, self._definitions),
+        )  # fmt: skip
+        return await retry_many(self._database, wanted)
 
     async def find_orphans(self) -> builtins.list[inspect.Orphan]:
         """Find queued jobs whose definitions this context does not know, at the heads of all lanes."""
@@ -138,29 +254,29 @@ class Jobs:
     async def _page(self, statement: Statement[inspect.JobRow]) -> builtins.list[Job]:
         return [job_from_row(row) for row in await self._database.run(statement)]
 
-    def _payload(self, name: str, payload: Any) -> str | None:
-        """Write a payload that is looked for, just as it was written when it was put in."""
-        if payload is ANY:
-            return None
-        definition = self._definitions.get(name)
-        try:
-            text: str = (
-                json.dumps(payload) if definition is None else definition.payload_codec.encode(payload)
+
+def _only(job_id: int, rows: Sequence[inspect.JobRow]) -> Job:
+    if not rows:
+        raise JobNotFound(f"there is no job {job_id}: never enqueued, or purged", job_id=job_id)
+    return job_from_row(rows[0])
+
+
+def _filter(state: JobState | None, name: str | None, channel: str | None, job_group: str | None) -> Filter:
+    states = None if state is None else [as_state(state)]
+    return Filter(states=states, name=name, channel=channel, job_group=job_group)
+
+
+def _counts(rows: Sequence[tuple[str, int]]) -> dict[JobState, int]:
+    counts = dict(rows)
+    return {state: counts.get(state.value, 0) for state in JobState}
+
+
+def _is_retried(rows: Sequence[Retried]) -> bool:
+    for row in rows:
+        if row.verdict == "duplicate":
+            raise DuplicateJob(
+                f"job {row.job_id} cannot be retried: job {row.holder_id} holds its unique key; wait for "
+                "that to end, or cancel it",
+                job_id=row.holder_id or 0,
             )
-        except (CodecError, TypeError, ValueError) as error:
-            raise InvalidPayload(f"no job {name!r} has such a payload: {error}") from None
-        return text
-
-
-def _as_state(state: object) -> str:
-    try:
-        return JobState(state).value  # type: ignore[arg-type]  # refused if it is none
-    except ValueError:
-        known = ", ".join(each.value for each in JobState)
-        raise ConfigurationError(f"{state!r} is no state of a job: take one of {known}") from None
-
-
-def _as_page(limit: object) -> int:
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_PAGE:
-        raise ConfigurationError(f"limit is a whole number from 1 to {MAX_PAGE:,}, not {limit!r}")
-    return limit
+    return bool(rows)

@@ -9,6 +9,7 @@ from cuckmq.errors import InvalidName
 
 MAX_NAME_LENGTH: Final = 200
 MAX_GROUP_LENGTH: Final = 500
+MAX_KEY_LENGTH: Final = 500
 
 _SCHEMA: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,47}")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -54,6 +55,15 @@ def check_job_group(job_group: object) -> str:
         InvalidName: the group breaks that rule.
     """
     return _check_text("job group", job_group, MAX_GROUP_LENGTH)
+
+
+def check_unique_key(unique_key: object) -> str:
+    """Refuse a unique key that is empty, longer than 500 characters, or unprintable.
+
+    Raises:
+        InvalidName: the key breaks that rule.
+    """
+    return _check_text("unique key", unique_key, MAX_KEY_LENGTH)
 
 
 def _check_text(kind: str, text: object, max_length: int) -> str:

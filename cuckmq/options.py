@@ -12,8 +12,12 @@ from cuckmq.backoff import Backoff
 from cuckmq.errors import ConfigurationError
 from cuckmq.names import check_name
 from cuckmq.protocol.enqueue import Placement
+from cuckmq.recurrence import Missed, Overlap
 from cuckmq.retry_rule import Exceptions
-from cuckmq.types import Secs, as_count, as_moment, as_secs
+from cuckmq.types import Secs, as_count, as_moment, as_optional_secs, as_secs
+from cuckmq.uniqueness import OnDuplicate, UniqueKey, Uniqueness, UniqueScope, read_uniqueness
+
+MIN_EXPIRES_SECS: Final = 0.001
 
 
 class JobOptions(TypedDict, total=False):
@@ -35,6 +39,17 @@ class JobOptions(TypedDict, total=False):
         delay_secs: how long each job waits before it may run.
         job_group: the group in which a job runs alone: a name, or a function from the payload to a
             name or None.
+        unique_key: the key under which no second job is put in: a name, or a function from the payload to a
+            name or None.
+        unique_scope: how long a job holds its key: until it starts (`queued`), until it ends (`live`, the
+            default), as long as it is known (`kept`), or `for` a time.
+        unique_for_secs: that time, from the enqueue on.
+        on_duplicate: `return` the job that holds the key (the default), or `raise` DuplicateJob.
+        expires_secs: how long after the moment from which it may run a job may wait for a worker; then it
+            fails as `expired`.
+        keep_succeeded_secs: how long a job that succeeded is kept; 0 to remove it at once. None, which is
+            the default, for what the context says (job_post_finalize_delete_secs).
+        keep_failed_secs: the same for a job that failed or was cancelled.
         describe: what debug log lines say of a payload; without it they say nothing of payloads.
     """
 
@@ -49,7 +64,34 @@ class JobOptions(TypedDict, total=False):
     execution_timeout_secs: Secs | None
     delay_secs: Secs
     job_group: str | Callable[[Any], str | None] | None
+    unique_key: UniqueKey | None
+    unique_scope: UniqueScope | None
+    unique_for_secs: Secs | None
+    on_duplicate: OnDuplicate | None
+    expires_secs: Secs | None
+    keep_succeeded_secs: Secs | None
+    keep_failed_secs: Secs | None
     describe: Callable[[Any], str]
+
+
+class RepeatingOptions(JobOptions, total=False):
+    """How a definition repeats, beside all else. Its jobs have no payload, since nobody is there to give one.
+
+    Attributes:
+        repeat_secs: enqueue a job by itself each so many seconds.
+        cron: or at the moments of this expression: minute, hour, day, month and weekday.
+        timezone: on whose clock the expression is read.
+        missed: what becomes of moments that came while no orchestrator lived: `one` job for all,
+            `skip` them, or make up for `all`, the latest 100 at most.
+        overlap: what becomes of a moment while the job of the one before is live: `queue` its job all
+            the same, `skip` it, or `replace` the live one, which is cancelled.
+    """
+
+    repeat_secs: Secs | None
+    cron: str | None
+    timezone: str
+    missed: Missed
+    overlap: Overlap
 
 
 class EnqueueOptions(TypedDict, total=False):
@@ -64,6 +106,13 @@ class EnqueueOptions(TypedDict, total=False):
         num_attempts: how many tries may end in an error; cuckmq.types.UNLIMITED for no limit.
         num_stalls: how many lost workers each survives; likewise.
         num_failures: how many tries of each may go wrong in all; likewise.
+        unique_key: put in none while another holds this key: a name, or a function from the payload to a
+            name or None.
+        unique_scope: how long each holds its key: `queued`, `live`, `kept` or `for`.
+        unique_for_secs: the time of scope `for`, from the enqueue on.
+        on_duplicate: `return` the job that holds the key, or `raise` DuplicateJob.
+        expires_secs: fail those that no worker has taken so long after they might run.
+        expires_at: fail those that no worker has taken by then; a datetime with a time zone.
     """
 
     delay_secs: Secs | None
@@ -74,9 +123,15 @@ class EnqueueOptions(TypedDict, total=False):
     num_attempts: int | None
     num_stalls: int | None
     num_failures: int | None
+    unique_key: UniqueKey | None
+    unique_scope: UniqueScope | None
+    unique_for_secs: Secs | None
+    on_duplicate: OnDuplicate | None
+    expires_secs: Secs | None
+    expires_at: datetime | None
 
 
-JOB_OPTIONS: Final = frozenset(JobOptions.__annotations__)
+JOB_OPTIONS: Final = frozenset({*JobOptions.__annotations__, *RepeatingOptions.__annotations__})
 ENQUEUE_OPTIONS: Final = frozenset(EnqueueOptions.__annotations__)
 
 
@@ -101,6 +156,9 @@ def as_placement(options: EnqueueOptions) -> Placement:
     channel, priority = options.get("channel"), options.get("priority")
     num_attempts, num_stalls = options.get("num_attempts"), options.get("num_stalls")
     num_failures = options.get("num_failures")
+    expires_secs, expires_at = options.get("expires_secs"), options.get("expires_at")
+    if expires_secs is not None and expires_at is not None:
+        raise ConfigurationError("give expires_secs or expires_at, not both")
     return Placement(
         delay_secs=None if delay_secs is None else as_secs("delay_secs", delay_secs),
         run_at=None if run_at is None else as_moment("run_at", run_at),
@@ -109,6 +167,22 @@ def as_placement(options: EnqueueOptions) -> Placement:
         num_attempts=None if num_attempts is None else as_count("num_attempts", num_attempts, minimum=1),
         num_stalls=None if num_stalls is None else as_count("num_stalls", num_stalls, minimum=0),
         num_failures=None if num_failures is None else as_count("num_failures", num_failures, minimum=1),
+        expires_secs=as_optional_secs("expires_secs", expires_secs, minimum=MIN_EXPIRES_SECS),
+        expires_at=None if expires_at is None else as_moment("expires_at", expires_at),
+    )
+
+
+def as_uniqueness(options: JobOptions | EnqueueOptions) -> Uniqueness:
+    """Check what is said of unique keys.
+
+    Raises:
+        ConfigurationError: one of them is no such thing, or two do not go together.
+    """
+    return read_uniqueness(
+        unique_key=options.get("unique_key"),
+        unique_scope=options.get("unique_scope"),
+        unique_for_secs=options.get("unique_for_secs"),
+        on_duplicate=options.get("on_duplicate"),
     )
 
 

@@ -23,24 +23,27 @@ class JobState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing can happen to the job any more."""
+        """Whether nothing happens to the job any more, unless somebody retries it."""
         return self in FINAL_STATES
 
 
 FINAL_STATES: Final = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 
 TRANSITIONS: Final[dict[JobState, frozenset[JobState]]] = {
-    JobState.SCHEDULED: frozenset({JobState.QUEUED, JobState.CANCELLED}),
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
+    JobState.SCHEDULED: frozenset({JobState.QUEUED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELLED}),
     JobState.BLOCKED: frozenset({JobState.QUEUED, JobState.FAILED, JobState.CANCELLED}),
     JobState.RUNNING: frozenset({
         JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.SCHEDULED, JobState.QUEUED,
     }),
     JobState.SUCCEEDED: frozenset(),
-    JobState.FAILED: frozenset(),
-    JobState.CANCELLED: frozenset(),
+    JobState.FAILED: frozenset({JobState.QUEUED}),
+    JobState.CANCELLED: frozenset({JobState.QUEUED}),
 }  # fmt: skip
-"""Every step there is. docs/state-machine.md draws it; a test holds the two together."""
+"""Every step there is; out of a final state only by a retry, which begins the job's life anew.
+
+docs/state-machine.md draws it; a test holds the two together.
+"""
 
 
 class FailureReason(StrEnum):
@@ -54,6 +57,8 @@ class FailureReason(StrEnum):
     """It ran longer than it may, and no try was left."""
     EXHAUSTED = "exhausted"
     """Its errors and stalls together came to as many as it may have."""
+    EXPIRED = "expired"
+    """No worker took it in time."""
     DECLARED = "declared"
     """Its work function said so, by Fail."""
     INVALID_PAYLOAD = "invalid_payload"

@@ -9,10 +9,27 @@ from typing import Any, Final
 from cuckmq.backoff import DEFAULT_BACKOFF_SECS, Backoff, check_backoff
 from cuckmq.errors import DefinitionError
 from cuckmq.names import check_job_group, check_name
-from cuckmq.options import JOB_OPTIONS, JobOptions, as_priority, unknown_options
+from cuckmq.options import (
+    JOB_OPTIONS,
+    MIN_EXPIRES_SECS,
+    RepeatingOptions,
+    as_priority,
+    as_uniqueness,
+    unknown_options,
+)
 from cuckmq.protocol.deploy import Deployment
+from cuckmq.recurrence import (
+    Missed,
+    Overlap,
+    Recurrence,
+    check_missed,
+    check_overlap,
+    check_recurrence,
+    first_slot,
+)
 from cuckmq.retry_rule import Exceptions, as_exceptions
-from cuckmq.types import Secs, as_limit, as_secs
+from cuckmq.types import as_limit, as_optional_secs, as_secs
+from cuckmq.uniqueness import Uniqueness
 
 DEFAULT_CHANNEL: Final = "_default"
 MIN_REPEAT_SECS: Final = 0.1
@@ -21,7 +38,7 @@ MIN_EXECUTION_TIMEOUT_SECS: Final = 0.001
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """How the jobs of a definition are treated. The attributes are those of JobOptions, made sure of."""
+    """How the jobs of a definition are treated. The attributes are those of the options, made sure of."""
 
     channel: str
     priority: int
@@ -34,11 +51,24 @@ class Terms:
     execution_timeout_secs: float | None
     delay_secs: float
     repeat_secs: float | None
+    cron: str | None
+    timezone: str
+    missed: Missed
+    overlap: Overlap
     job_group: str | Callable[[Any], str | None] | None
+    uniqueness: Uniqueness
+    expires_secs: float | None
+    keep_succeeded_secs: float | None
+    keep_failed_secs: float | None
     describe: Callable[[Any], str] | None
 
+    @property
+    def is_repeating(self) -> bool:
+        """Whether jobs are enqueued by themselves."""
+        return self.repeat_secs is not None or self.cron is not None
 
-def read_terms(name: str, options: JobOptions, repeat_secs: Secs | None) -> Terms:
+
+def read_terms(name: str, options: RepeatingOptions) -> Terms:
     """Read the options of the definition of this name.
 
     Raises:
@@ -47,8 +77,14 @@ def read_terms(name: str, options: JobOptions, repeat_secs: Secs | None) -> Term
     """
     complaint = unknown_options(options, JOB_OPTIONS)
     if complaint is not None:
-        raise DefinitionError(f"job {name!r}: {complaint}, repeat_secs")
+        raise DefinitionError(f"job {name!r}: {complaint}")
     job_group = options.get("job_group")
+    repeat_secs = as_optional_secs("repeat_secs", options.get("repeat_secs"), minimum=MIN_REPEAT_SECS)
+    cron, timezone = options.get("cron"), options.get("timezone", "UTC")
+    if check_recurrence(repeat_secs, cron, timezone) is None and (
+        "missed" in options or "overlap" in options
+    ):
+        raise DefinitionError(f"job {name!r}: missed and overlap go with cron or repeat_secs; it has neither")
     return Terms(
         channel=check_name("channel", options.get("channel", DEFAULT_CHANNEL)),
         priority=as_priority(options.get("priority", 0)),
@@ -60,12 +96,27 @@ def read_terms(name: str, options: JobOptions, repeat_secs: Secs | None) -> Term
         no_retry_on=as_exceptions("no_retry_on", options.get("no_retry_on")),
         execution_timeout_secs=_as_time_limit(options.get("execution_timeout_secs")),
         delay_secs=as_secs("delay_secs", options.get("delay_secs", 0.0)),
-        repeat_secs=(
-            None if repeat_secs is None else as_secs("repeat_secs", repeat_secs, minimum=MIN_REPEAT_SECS)
-        ),
+        repeat_secs=repeat_secs,
+        cron=cron,
+        timezone=timezone,
+        missed=check_missed(options.get("missed", "one")),
+        overlap=check_overlap(options.get("overlap", "queue")),
         job_group=job_group if job_group is None or callable(job_group) else check_job_group(job_group),
+        uniqueness=_as_whole(name, as_uniqueness(options)),
+        expires_secs=as_optional_secs("expires_secs", options.get("expires_secs"), minimum=MIN_EXPIRES_SECS),
+        keep_succeeded_secs=as_optional_secs("keep_succeeded_secs", options.get("keep_succeeded_secs")),
+        keep_failed_secs=as_optional_secs("keep_failed_secs", options.get("keep_failed_secs")),
         describe=options.get("describe"),
     )
+
+
+def _as_whole(name: str, uniqueness: Uniqueness) -> Uniqueness:
+    if uniqueness.key is None and uniqueness != Uniqueness():
+        raise DefinitionError(
+            f"job {name!r}: unique_scope, unique_for_secs and on_duplicate say how a unique_key is meant: "
+            "give one"
+        )
+    return uniqueness
 
 
 def _as_time_limit(value: object) -> float | None:
@@ -91,5 +142,17 @@ def as_deployment(terms: Terms, job_group: str | None) -> Deployment:
         num_stalls=terms.num_stalls,
         num_failures=terms.num_failures,
         repeat_secs=terms.repeat_secs,
+        cron=terms.cron,
+        timezone=terms.timezone,
+        missed=terms.missed,
+        overlap=terms.overlap,
+        next_at=first_slot(Recurrence(terms.repeat_secs, terms.cron, terms.timezone)),
         job_group=job_group,
+        unique_key=terms.uniqueness.fixed_key(),
+        unique_scope=terms.uniqueness.scope,
+        unique_for_secs=terms.uniqueness.for_secs,
+        is_duplicate_refused=terms.uniqueness.on_duplicate == "raise",
+        expires_secs=terms.expires_secs,
+        keep_succeeded_secs=terms.keep_succeeded_secs,
+        keep_failed_secs=terms.keep_failed_secs,
     )

@@ -35,6 +35,11 @@ def as_secs(name: str, value: object, *, minimum: float = 0.0) -> float:
     return float(secs)
 
 
+def as_optional_secs(name: str, value: object, *, minimum: float = 0.0) -> float | None:
+    """Read a duration that may be left out, which None says. Else as as_secs()."""
+    return None if value is None else as_secs(name, value, minimum=minimum)
+
+
 def as_number(name: str, value: object, *, minimum: float, maximum: float) -> float:
     """Read a number within bounds.
 

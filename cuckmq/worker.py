@@ -16,6 +16,7 @@ from cuckmq._runtime.dispatcher import Dispatcher
 from cuckmq._runtime.duty import DutyLoop
 from cuckmq._runtime.ear import Ear
 from cuckmq._runtime.executor import Executor
+from cuckmq._runtime.expirer import Expirer
 from cuckmq._runtime.farewell import drain, take_leave
 from cuckmq._runtime.heart import Heart
 from cuckmq._runtime.herald import Herald
@@ -256,6 +257,7 @@ class Worker(Daemon):
         self._lanes.start(self.concurrency)
         self._duties = [
             DutyLoop(Rescuer(self.context, beat_secs=self._beat_secs, lease_secs=self._lease_secs)),
+            DutyLoop(Expirer(self.context)),
             DutyLoop(Scout(self.context, lambda: self._session.channel_ids)),
             self._make_herald(),
             DutyLoop(self._clerk),

@@ -55,6 +55,9 @@ class Executor:
     async def run(self, row: Row, definition: Definition) -> None:
         """Run one claimed job to its end."""
         attempt = self._make_attempt(row, definition)
+        if row.payload is None:
+            self._desk.finish(_expired(attempt))
+            return
         began_at = time.monotonic()
         error: BaseException | None
         self._record_start(attempt, definition)
@@ -212,6 +215,12 @@ class _Refused(Exception):
     def __init__(self, reason: FailureReason, message: str) -> None:
         self.reason = reason
         super().__init__(message)
+
+
+def _expired(attempt: Attempt) -> Ended:
+    reason = FailureReason.EXPIRED
+    outcome = Outcome(attempt.job_id, attempt.number, "failed", reason)
+    return Ended(attempt, outcome, 0.0, _Refused(reason, "it was not started in time"))
 
 
 def _take_back_cancellation() -> None:

@@ -32,7 +32,7 @@ class Purger:
         deleted = await self._context.database.run(purge(older_than_secs=older_than_secs, limit=BATCH_SIZE))
         for job_id in deleted if self._context.events.is_heard else ():
             self._context.events.tell(JobDeleted(job_id=job_id))
-        return BATCH_PAUSE_SECS if len(deleted) == BATCH_SIZE else self._poll_secs
+        return BATCH_PAUSE_SECS if len(deleted) >= BATCH_SIZE else self._poll_secs
 
     def trouble(self) -> None:
         """Nothing is believed from one purge to the next."""

@@ -17,7 +17,7 @@ from cuckmq.events import (
     JobFailed,
 )
 from cuckmq.protocol.exchange import Row
-from cuckmq.state import JobState
+from cuckmq.state import FailureReason, JobState
 
 _logger = logging.getLogger("cuckmq.worker")
 
@@ -70,7 +70,7 @@ class Reporter:
             and ended.outcome is not None
             and ended.error is not None
         ):
-            if ended.outcome.kind != "snoozed":
+            if ended.outcome.kind != "snoozed" and ended.outcome.reason != FailureReason.EXPIRED:
                 tell(
                     AttemptFailed(
                         **about,

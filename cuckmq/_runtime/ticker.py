@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 from cuckmq.context import Context
+from cuckmq.errors import ConfigurationError
 from cuckmq.events import ScheduleOrphaned, ScheduleTicked
-from cuckmq.protocol.tick import tick
+from cuckmq.protocol.tick import Due, find_due, find_next, tick
+from cuckmq.recurrence import Recurrence
 
 _logger = logging.getLogger("cuckmq.ticker")
+
+MIN_PAUSE_SECS: Final = 0.01
 
 
 class Ticker:
@@ -29,23 +34,41 @@ class Ticker:
     async def turn(self) -> float:
         """Enqueue what is due."""
         await self._context.recognize()
-        next_secs = self._poll_secs
-        for ticked in await self._context.database.run(tick(list(self._context.known))):
-            if ticked.name is None:
-                next_secs = self._poll_secs if ticked.secs is None else max(ticked.secs, 0.0)
-            elif ticked.job_id is None:
-                if ticked.name not in self._orphans:
-                    _logger.warning(
-                        "job %r is due to repeat, and its definition is not known here", ticked.name
-                    )
-                self._orphans.add(ticked.name)
-                self._context.events.tell(ScheduleOrphaned(name=ticked.name, slot_at=ticked.slot_at))
-            else:
-                self._orphans.discard(ticked.name)
+        known = list(self._context.known)
+        beyond_us: list[str] = []
+        for due in await self._context.database.run(find_due(known)):
+            if not due.is_known:
+                self._tell_orphan(due)
+            elif not await self._serve(due):
+                beyond_us.append(due.name)
+        (next_secs,) = await self._context.database.run(find_next(known, beyond_us))
+        if next_secs is None:
+            return self._poll_secs
+        # What is due still came this moment, or is in the hands of another.
+        return min(max(next_secs, MIN_PAUSE_SECS), self._poll_secs)
+
+    async def _serve(self, due: Due) -> bool:
+        """Serve the slots of one schedule. Tells whether this host can."""
+        self._orphans.discard(due.name)
+        try:
+            slots, next_at = Recurrence(due.repeat_secs, due.cron, due.timezone).due(
+                due.due_at, due.now, due.missed
+            )
+        except ConfigurationError as error:
+            _logger.error("schedule %r cannot be served here: %s", due.name, error)  # noqa: TRY400 - it says all
+            return False
+        for ticked in await self._context.database.run(tick(due.name, due.due_at, slots, next_at)):
+            if ticked.job_id is not None:
                 self._context.events.tell(
-                    ScheduleTicked(name=ticked.name, job_id=ticked.job_id, slot_at=ticked.slot_at)
+                    ScheduleTicked(name=due.name, job_id=ticked.job_id, slot_at=ticked.slot_at)
                 )
-        return min(next_secs, self._poll_secs)
+        return True
+
+    def _tell_orphan(self, due: Due) -> None:
+        if due.name not in self._orphans:
+            _logger.warning("job %r is due to repeat, and its definition is not known here", due.name)
+        self._orphans.add(due.name)
+        self._context.events.tell(ScheduleOrphaned(name=due.name, slot_at=due.due_at))
 
     def trouble(self) -> None:
         """Nothing is believed from one tick to the next."""

@@ -19,6 +19,7 @@ from cuckmq.errors import (
     ConfigurationError,
     DefinitionNotDeployed,
     DefinitionNotFound,
+    DuplicateJob,
     SchemaMissing,
     SchemaOutdated,
     WorkerLost,
@@ -34,7 +35,7 @@ async def run(
 
     Raises:
         SchemaMissing, SchemaOutdated: the schema is not there, or lacks what the statement calls.
-        DefinitionNotDeployed, WorkerLost, NotFound, ConfigurationError: as the statement says.
+        DefinitionNotDeployed, DuplicateJob, WorkerLost, NotFound, ConfigurationError: as the statement says.
         psycopg.Error: whatever else the database or the connection has to say.
     """
     try:
@@ -75,8 +76,10 @@ def translate(error: psycopg.Error, schema: str) -> NoReturn:
             raise ChannelNotFound(f"{told}{hint}") from error
         case "CQ406":
             raise WorkerNotFound(f"{told}{hint}") from error
-        case "CQ409":
+        case "CQ407":
             raise ChannelInUse(f"{told}{hint}") from error
+        case "CQ409":
+            raise DuplicateJob(f"{told}{hint}", job_id=int(error.diag.message_detail or 0)) from error
         case _:
             pass
     if isinstance(error, pg.InvalidSchemaName):

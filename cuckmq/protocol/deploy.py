@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from cuckmq.protocol.statement import Statement, only
+from cuckmq.recurrence import Missed, Overlap
 
 DEPLOY: Final = (
     "select {schema}.deploy(%s, %s, %s::integer, %s::float8, %s::integer, %s::integer, %s::integer,"
-    " %s::float8, %s)"
+    " %s::float8, %s, %s, %s, %s::float8, %s,"
+    " %s::float8, %s::float8, %s::float8, %s, %s, %s, %s, %s::timestamptz)"
 )
 UNDEPLOY: Final = "select {schema}.undeploy(%s)"
 FIND: Final = "select d.name, d.id from {schema}.job_definition d where d.name = any(%s)"
@@ -27,6 +30,18 @@ class Deployment:
     num_failures: int
     repeat_secs: float | None = None
     job_group: str | None = None
+    unique_key: str | None = None
+    unique_scope: str | None = None
+    unique_for_secs: float | None = None
+    is_duplicate_refused: bool = False
+    expires_secs: float | None = None
+    keep_succeeded_secs: float | None = None
+    keep_failed_secs: float | None = None
+    cron: str | None = None
+    timezone: str = "UTC"
+    missed: Missed = "one"
+    overlap: Overlap = "queue"
+    next_at: datetime | None = None
 
 
 def deploy(name: str, deployment: Deployment) -> Statement[int]:
@@ -44,6 +59,18 @@ def deploy(name: str, deployment: Deployment) -> Statement[int]:
             what.num_failures,
             what.repeat_secs,
             what.job_group,
+            what.unique_key,
+            what.unique_scope,
+            what.unique_for_secs,
+            what.is_duplicate_refused,
+            what.expires_secs,
+            what.keep_succeeded_secs,
+            what.keep_failed_secs,
+            what.cron,
+            what.timezone,
+            what.missed,
+            what.overlap,
+            what.next_at,
         ),
         only,
     )

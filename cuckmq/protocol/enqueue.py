@@ -11,7 +11,7 @@ from cuckmq.protocol.statement import Statement, only
 
 SQL: Final = (
     "select {schema}.enqueue_many(%s, %s::text[], %s::text[], %s::float8, %s::timestamptz, %s, %s::integer,"
-    " %s::integer, %s::integer, %s::integer, %s)"
+    " %s::integer, %s::integer, %s::integer, %s, %s::float8, %s::timestamptz, %s::text[], %s, %s::float8, %s)"
 )
 
 
@@ -26,6 +26,28 @@ class Placement:
     num_attempts: int | None = None
     num_stalls: int | None = None
     num_failures: int | None = None
+    expires_secs: float | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """The unique keys of jobs. None means what the definition says.
+
+    Attributes:
+        keys: one for each job, or None for a job without.
+        scope: how long each is held.
+        for_secs: the time of scope `for`.
+        is_duplicate_refused: whether a key that is held by another is an error.
+    """
+
+    keys: Sequence[str | None] | None = None
+    scope: str | None = None
+    for_secs: float | None = None
+    is_duplicate_refused: bool | None = None
+
+
+NO_KEYS: Final = Keys()
 
 
 def enqueue(
@@ -33,10 +55,13 @@ def enqueue(
     payloads: Sequence[str],
     job_groups: Sequence[str | None] | None,
     placement: Placement,
+    keys: Keys = NO_KEYS,
     *,
     is_silent: bool,
 ) -> Statement[list[int]]:
     """Put in a job for each payload, all or none; one row, of the ids in their order.
+
+    In the place of a duplicate is the id of the job that holds its key, negated.
 
     Belongs to the transaction it is run in. `is_silent` leaves out the wake-up of workers.
     """
@@ -55,6 +80,12 @@ def enqueue(
             where.num_stalls,
             where.num_failures,
             is_silent,
+            where.expires_secs,
+            where.expires_at,
+            None if keys.keys is None else list(keys.keys),
+            keys.scope,
+            keys.for_secs,
+            keys.is_duplicate_refused,
         ),
         only,
     )

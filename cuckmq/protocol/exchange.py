@@ -20,7 +20,8 @@ class Row(NamedTuple):
     """A row of the answer.
 
     With a verdict it tells what became of an outcome (of a group for `emptied`, whose hash is in
-    job_id), or for `due` in how many seconds the next entry comes due. Without one it is a job.
+    job_id), or for `due` in how many seconds the next entry comes due. Without one it is a job;
+    one without a payload has expired, and is not to be run.
     """
 
     verdict: str | None
@@ -35,7 +36,7 @@ class Row(NamedTuple):
     error_count: int
     stall_count: int
     num_attempts: int
-    payload: str
+    payload: str | None
     secs: float | None
 
 

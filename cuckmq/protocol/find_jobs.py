@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cuckmq.protocol import inspect
 from cuckmq.protocol.inspect import JobRow
-from cuckmq.protocol.statement import Statement
+from cuckmq.protocol.statement import Statement, only
 
 
 def _jobs_of(ids: str) -> str:
@@ -49,6 +49,11 @@ class Filter:
 def list_jobs(wanted: Filter, *, after: int | None, limit: int, is_oldest_first: bool) -> Statement[JobRow]:
     """Find a page of jobs."""
     return Statement(LIST, wanted.parameters(after, limit, is_oldest_first=is_oldest_first), JobRow._make)
+
+
+def find_job_ids(wanted: Filter, *, after: int | None, limit: int) -> Statement[int]:
+    """Find the ids of a page of jobs, oldest first."""
+    return Statement(FIND, wanted.parameters(after, limit, is_oldest_first=True), only)
 
 
 def peek(channel: str, *, limit: int) -> Statement[JobRow]:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from cuckmq.protocol.statement import Statement
+from cuckmq.recurrence import Missed, Overlap
 from cuckmq.state import JobState
 
 WORKERS: Final = """
@@ -47,7 +48,9 @@ CHANNELS: Final = """
     group by c.id order by c.name
 """
 SCHEDULES: Final = """
-    select s.name, s.repeat_secs, s.next_at, s.last_at from {schema}.schedule s
+    select s.name, d.name, s.repeat_secs, s.cron, s.timezone, s.missed, s.overlap, s.payload::text,
+        s.is_paused, s.next_at, s.last_at
+    from {schema}.schedule s join {schema}.job_definition d on d.id = s.definition_id
     where %s::text is null or s.name = %s::text
     order by s.name
 """
@@ -101,17 +104,31 @@ class ChannelInfo:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleInfo:
-    """When a definition repeats.
+    """A rhythm, and the job it puts in.
 
     Attributes:
-        name: of the definition.
-        repeat_secs: a job each so many seconds.
+        name: its own; of one that its definition declares, the definition's.
+        definition: of the jobs it puts in.
+        repeat_secs: a job each so many seconds; None when it goes by cron.
+        cron: a job at the moments of this expression.
+        timezone: on whose clock the expression is read.
+        missed: what becomes of moments that came while nobody ticked.
+        overlap: what becomes of a moment while the job of the one before is live.
+        payload: of its jobs, as JSON text.
+        is_paused: whether it puts in nothing for a while.
         next_at: the next moment; one that is past waits for an orchestrator.
         last_at: the last moment that had a job; None before the first.
     """
 
     name: str
-    repeat_secs: float
+    definition: str
+    repeat_secs: float | None
+    cron: str | None
+    timezone: str
+    missed: Missed
+    overlap: Overlap
+    payload: str
+    is_paused: bool
     next_at: datetime
     last_at: datetime | None
 

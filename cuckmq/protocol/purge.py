@@ -10,5 +10,5 @@ SQL: Final = "select * from {schema}.purge(%s::float8, %s::integer)"
 
 
 def purge(*, older_than_secs: float, limit: int) -> Statement[int]:
-    """Delete finalized jobs of that age, oldest first; a row per job deleted, of its id."""
+    """Delete finalized jobs of that age, or of their definition's own; a row per job deleted, of its id."""
     return Statement(SQL, (older_than_secs, limit), only)

@@ -124,7 +124,7 @@ def test_a_channel_of_deployed_definitions_is_not_destroyed(queue: Queue) -> Non
     queue.eye.deploy("PONG", p_channel="mail")
     with pytest.raises(psycopg.Error, match="PING, PONG") as caught:
         destroy(queue)
-    assert caught.value.sqlstate == "CQ409"
+    assert caught.value.sqlstate == "CQ407"
     queue.eye.rows("select {schema}.undeploy('PING'), {schema}.undeploy('PONG')")
     assert destroy(queue) == (True, [])
 

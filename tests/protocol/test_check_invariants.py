@@ -18,6 +18,7 @@ FILE = """
     select id, definition_id, lane_id, 1, 1, 0, 0, 1, run_at, created_at, 'succeeded', payload
     from {schema}.job where id = 1
 """
+KEY = "insert into {schema}.unique_key (job_id, definition_id, key, scope)"
 BY = "(select max(id) from {schema}.worker)"
 
 #: What is done to a queue with a ready job, a grouped job in line, and a worker; and what is told.
@@ -37,6 +38,8 @@ PLANTED = {
         f"{LATER} select lane_id, definition_id, run_at + '1 s', id from {{schema}}.job where id = 1",
     ],
     "a job is both live and finalized": [FILE],
+    "a unique key is held by a job that has ended": [f"{KEY} values (999, 1, 'a', 'live')"],
+    "a job with a unique key is not tied": [f"{KEY} values (1, 1, 'a', 'live')"],
     "a running job has no worker": [
         "delete from {schema}.ready where job_id is not null",
         "insert into {schema}.running (job_id, worker_id, attempt) values (1, 999, 1)",

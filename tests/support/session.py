@@ -9,6 +9,8 @@ from typing import Any, Final, NamedTuple, Self
 
 import psycopg
 
+from cuckmq.protocol import tick as protocol_tick
+from cuckmq.recurrence import Recurrence
 from cuckmq.schema import render
 
 
@@ -204,8 +206,22 @@ class Session:
         return verdict
 
     def tick(self, definition_ids: Sequence[int]) -> list[tuple[Any, ...]]:
-        """Call tick(); the last row, without a name, tells the seconds to the next slot."""
-        return self.rows("select * from {schema}.tick(%s::integer[])", list(definition_ids))
+        """Do what a Ticker does: name, slot and job of each slot served, name and slot of each orphan.
+
+        The last row, without a name, tells the seconds to the next slot.
+        """
+        answer: list[tuple[Any, ...]] = []
+        for row in self.rows(protocol_tick.DUE, list(definition_ids)):
+            due = protocol_tick.Due._make(row)
+            if not due.is_known:
+                answer.append((due.name, due.due_at, None, None))
+                continue
+            recurrence = Recurrence(due.repeat_secs, due.cron, due.timezone)
+            slots, next_at = recurrence.due(due.due_at, due.now, due.missed)
+            for slot_at, job_id in self.rows(protocol_tick.TICK, due.name, due.due_at, slots, next_at):
+                answer.append((due.name, slot_at, job_id, None))
+        (secs,) = self.rows(protocol_tick.NEXT, list(definition_ids), [])
+        return [*answer, (None, None, None, *secs)]
 
     def purge(self, older_than_secs: float = 0.0, limit: int = 1000) -> list[int]:
         return [row[0] for row in self.rows("select {schema}.purge(%s, %s)", older_than_secs, limit)]

@@ -218,6 +218,23 @@ async def repeats_with_attempt(payload: None, attempt: Attempt) -> int | Snooze:
 
 
 assert_type(repeats, JobDefinition[None, int])
+
+
+@context.job(
+    name="by-cron", cron="0 8 * * *", timezone="Europe/Berlin", missed="all", overlap="skip", expires_secs=60
+)
+async def by_cron() -> int:
+    return 1
+
+
+assert_type(by_cron, JobDefinition[None, int])
+
+
+async def schedule() -> None:
+    await context.schedules.add("s", by_cron, cron="* * * * *")
+    await context.schedules.add("t", listed, [Ping(message="hi")], repeat_secs=timedelta(hours=1))
+
+
 assert_type(repeats_sync, JobDefinition[None, None])
 assert_type(repeats_with_attempt, JobDefinition[None, int])
 
@@ -303,5 +320,11 @@ async def use(connection: psycopg.AsyncConnection, sync_connection: psycopg.Conn
     assert_type(await made_both.enqueue_many([[1, 2], [3]]), list[JobHandle[int]])
     assert_type(async_none.enqueue_sync(), JobHandle[int])
     assert_type(async_payload.enqueue_sync(ping, connection=sync_connection), JobHandle[int])
+    assert_type(
+        async_payload.enqueue_many_sync([ping], unique_key=lambda ping: ping.message), list[JobHandle[int]]
+    )
+    assert_type(await async_payload.enqueue(ping, unique_key="a", unique_scope="kept"), JobHandle[int])
+    assert_type(await async_payload.find("a"), JobHandle[int])
+    assert_type(async_payload.find_sync("a"), JobHandle[int])
     assert_type(async_payload.handle(5), JobHandle[int])
     context.add_event_handler(lambda event: None)()

@@ -91,6 +91,10 @@ async def options(connection: psycopg.AsyncConnection, sync_connection: psycopg.
     await pinged.enqueue(ping, run_at="2030-01-01")  # refused
     await pinged.enqueue(ping, job_group=5)  # refused
     await pinged.enqueue(ping, repeat_secs=5)  # refused
+    await pinged.enqueue(ping, unique_key=5)  # refused
+    await pinged.enqueue(ping, unique_key="a", unique_scope="ever")  # refused
+    await pinged.enqueue(ping, unique_key="a", on_duplicate="ignore")  # refused
+    await pinged.find(5)  # refused
     await pinged.enqueue(ping, connection=sync_connection)  # refused
     await pinged.enqueue_many([ping], dely_secs=3)  # refused
     await pinged.enqueue_many([ping], connection=sync_connection)  # refused
@@ -102,6 +106,9 @@ async def results() -> None:
     wrong: str = await (await pinged.enqueue(ping)).result()  # refused
     number: int = await (await summed.enqueue([1])).result()  # refused
     await (await pinged.enqueue(ping)).result(timeout=3)  # refused
+    await context.schedules.add("s", summed, repeat_secs=5)  # refused
+    await context.schedules.add("s", summed, ["1"], repeat_secs=5)  # refused
+    await context.schedules.add("s", summed, [1], every=5)  # refused
     await (await pinged.enqueue(ping)).result(timeout_secs="3")  # refused
     assert [wrong, number]
 
@@ -112,6 +119,11 @@ context.job(num_attempts=3)(work)  # refused
 context.job("c")(work)  # refused
 context.job(name="d", repeat_secs="5")(work_none)  # refused
 context.job(name="e", repeat_secs=5)(work)  # refused
+context.job(name="e2", cron="* * * * *")(work)  # refused
+context.job(name="e3", cron=5)(work_none)  # refused
+context.job(name="e4", cron="* * * * *", missed="some")(work_none)  # refused
+context.job(name="e5", cron="* * * * *", overlap="some")(work_none)  # refused
+context.job(name="e6", keep_failed_secs="1")(work)  # refused
 context.job(name="f")(three)  # refused
 context.job(name="g")(attempt_last)  # refused
 context.job(name="h")(keyword)  # refused
@@ -127,6 +139,7 @@ Retry("1")  # refused
 Retry()  # refused
 Exponential(1, 2)  # refused
 JobDefinition(context=context, name="k", work_function=work, repeat_secs=5)  # refused
+JobDefinition(context=context, name="k2", work_function=work, cron="* * * * *")  # refused
 JobDefinition(context=context, name="l", work_function=work, num_atempts=5)  # refused
 JobDefinition(context=context, name="m", work_function=three)  # refused
 JobDefinition(context=context, name="n", work_function=keyword)  # refused

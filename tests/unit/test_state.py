@@ -16,8 +16,8 @@ def test_every_state_has_its_steps() -> None:
 
 
 @pytest.mark.parametrize("state", JobState)
-def test_a_state_is_final_when_nothing_follows(state: JobState) -> None:
-    assert state.is_final == (not TRANSITIONS[state])
+def test_a_state_is_final_when_nothing_follows_but_a_retry(state: JobState) -> None:
+    assert state.is_final == (TRANSITIONS[state] <= {JobState.QUEUED})
     assert state.is_final == (state in FINAL_STATES)
 
 

@@ -4,8 +4,8 @@
 --   null        there is no such live job
 --   finishing   its outcome is being written at this very moment, by someone else
 --
--- Holding the job's row, it looks for the entry in the order in which entries move (scheduled, then
--- ready or waiting, then running), each time with a fresh snapshot, so the job cannot slip past.
+-- Holding the job's row, it looks for the entry in the order in which entries move (withdraw(), then
+-- running), each time with a fresh snapshot, so the job cannot slip past.
 -- It waits for a claim or a promotion that has the entry in hand, but never for a settlement, which
 -- holds the running row and waits for the job's: the other way round would be a deadlock.
 create or replace function {schema}.cancel(p_job_id bigint) returns text
@@ -15,7 +15,6 @@ set enable_seqscan = off
 as $$
 declare
     v_job record;
-    v_is_entry_gone boolean;
 begin
     select j.lane_id, j.run_at, {schema}.group_hash(j.job_group) as group_hash,
         j.error_count + j.stall_count + j.return_count as attempt, l.channel_id
@@ -26,19 +25,7 @@ begin
         return null;
     end if;
 
-    delete from {schema}.scheduled s
-    where s.lane_id = v_job.lane_id and s.run_at = v_job.run_at and s.job_id = p_job_id;
-    v_is_entry_gone := found;
-    if not v_is_entry_gone and v_job.group_hash is null then
-        delete from {schema}.ready r
-        where r.lane_id = v_job.lane_id and r.run_at = v_job.run_at and r.job_id = p_job_id;
-        v_is_entry_gone := found;
-    elsif not v_is_entry_gone then
-        delete from {schema}.waiting w
-        where w.group_hash = v_job.group_hash and w.lane_id = v_job.lane_id and w.job_id = p_job_id;
-        v_is_entry_gone := found;
-    end if;
-    if v_is_entry_gone then
+    if {schema}.withdraw(p_job_id, v_job.lane_id, v_job.run_at, v_job.group_hash) then
         perform {schema}.finalize(array[p_job_id], array['cancelled'], array[null]::text[], array[null]::text[],
             array[v_job.attempt], array[null]::timestamptz[], array[null]::bigint[]);
         return 'cancelled';

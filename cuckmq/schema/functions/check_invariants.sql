@@ -35,6 +35,16 @@ begin
     select 'a job is both live and finalized', j.id, null
     from {schema}.job j join {schema}.finalized_job f on f.id = j.id
     union all
+    select 'a unique key is held by a job that has ended', k.job_id, null
+    from {schema}.unique_key k
+    where k.is_held and k.scope in ('queued', 'live')
+        and not exists (select from {schema}.job j where j.id = k.job_id)
+    union all
+    select 'a job with a unique key is not tied', k.job_id, null
+    from {schema}.unique_key k
+    left join {schema}.job j on j.id = k.job_id left join {schema}.finalized_job f on f.id = k.job_id
+    where not coalesce(j.is_tied, f.is_tied, k.scope = 'for')
+    union all
     select 'a running job has no worker', r.job_id, r.group_hash
     from {schema}.running r where not exists (select from {schema}.worker w where w.id = r.worker_id)
     union all

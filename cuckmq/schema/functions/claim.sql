@@ -15,13 +15,20 @@
 --
 -- num_attempts, as returned, is how many errors may be in all: with a limit on failures, stalls lower it.
 --
+-- Expired: a job that nobody took in time comes without its payload. It is not to be run, only settled as
+-- failed. (Most are found by expire() before; here it is certain.)
+--
 -- Suspects: a job that stalled before is claimed with nothing beside it, so that if it takes its
 -- worker down again, it takes no others with it.
+--
+-- Keys: a job whose key is held until it starts lets go of it here. Tied jobs alone are
+-- looked for, all at once; where there are none the index is not touched.
 --
 -- Plans: made on small tables and kept, or on large ones without statistics, they must walk the index in
 -- its order. A bitmap scan looked cheaper to the planner, and sorted a million rows to give a hundred.
 --
 -- Locks, in this order and never waiting: due entries, ready entries, groups (advisory), leases, lines;
+-- tied jobs' keys;
 -- last the worker's own row, which proves that rescue() has not taken the worker for dead and keeps it
 -- from doing so before this commits. Lost, or locked by rescue() at this moment: CQ002, and nothing was
 -- claimed. (Waiting here could be a deadlock: rescue() locks the worker first and its jobs then.)
@@ -123,14 +130,19 @@ begin
     return query
     with claimed as materialized (
         select u.place, u.group_hash, j.id, j.definition_id, j.lane_id, j.run_at, j.job_group,
-            j.error_count, j.stall_count, j.payload,
+            j.error_count, j.stall_count, j.is_tied,
             least(j.num_attempts, j.num_failures - j.stall_count) as num_attempts,
+            case when j.expires_at <= clock_timestamp() then null else j.payload end as payload,
             j.error_count + j.stall_count + j.return_count + 1 as attempt
         from unnest(v_job_ids, v_group_hashes) with ordinality u(id, group_hash, place)
         join {schema}.job j on j.id = u.id
     ), started as (
         insert into {schema}.running (job_id, worker_id, attempt, group_hash)
         select c.id, p_worker_id, c.attempt, c.group_hash from claimed c
+    ), let_go as (
+        update {schema}.unique_key k set is_held = false
+        where k.job_id = any(array(select c.id from claimed c where c.is_tied))
+            and k.scope = 'queued' and k.is_held
     )
     select c.id, c.attempt, c.definition_id, c.lane_id, c.run_at, c.job_group, c.group_hash, v_is_suspect,
         c.error_count, c.stall_count, c.num_attempts, c.payload::text

@@ -1,7 +1,7 @@
 -- Makes a definition known, or brings what is known of it up to date. Returns its id, which stays.
 --
--- A definition that repeats gets a schedule: due at once when it is new, and otherwise left in its
--- rhythm unless the rhythm itself changed. One that no longer repeats loses its schedule.
+-- A definition that repeats gets a schedule of its name (see put_schedule): due at p_next_at when it is new,
+-- which is at once unless said otherwise. One that no longer repeats loses that schedule.
 -- Safe to repeat, and safe to run by many at once. Locks the definition's row,
 -- then its schedule's, to the end.
 create or replace function {schema}.deploy(
@@ -13,7 +13,19 @@ create or replace function {schema}.deploy(
     p_num_stalls integer default 3,
     p_num_failures integer default 2147483647,
     p_repeat_secs double precision default null,
-    p_job_group text default null
+    p_job_group text default null,
+    p_unique_key text default null,
+    p_unique_scope text default null,
+    p_unique_for_secs double precision default null,
+    p_is_duplicate_refused boolean default false,
+    p_expires_secs double precision default null,
+    p_keep_succeeded_secs double precision default null,
+    p_keep_failed_secs double precision default null,
+    p_cron text default null,
+    p_timezone text default 'UTC',
+    p_missed text default 'one',
+    p_overlap text default 'queue',
+    p_next_at timestamptz default null
 ) returns integer
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -23,8 +35,13 @@ declare
     v_id integer;
 begin
     insert into {schema}.job_definition as d (
-        name, lane_id, delay_secs, num_attempts, num_stalls, num_failures, job_group)
-    values (p_name, v_lane_id, p_delay_secs, p_num_attempts, p_num_stalls, p_num_failures, p_job_group)
+        name, lane_id, delay_secs, num_attempts, num_stalls, num_failures, job_group,
+        unique_key, unique_scope, unique_for_secs, is_duplicate_refused,
+        expires_secs, keep_succeeded_secs, keep_failed_secs)
+    values (
+        p_name, v_lane_id, p_delay_secs, p_num_attempts, p_num_stalls, p_num_failures, p_job_group,
+        p_unique_key, p_unique_scope, p_unique_for_secs, p_is_duplicate_refused,
+        p_expires_secs, p_keep_succeeded_secs, p_keep_failed_secs)
     on conflict (name) do update set
         lane_id = excluded.lane_id,
         delay_secs = excluded.delay_secs,
@@ -32,19 +49,22 @@ begin
         num_stalls = excluded.num_stalls,
         num_failures = excluded.num_failures,
         job_group = excluded.job_group,
+        unique_key = excluded.unique_key,
+        unique_scope = excluded.unique_scope,
+        unique_for_secs = excluded.unique_for_secs,
+        is_duplicate_refused = excluded.is_duplicate_refused,
+        expires_secs = excluded.expires_secs,
+        keep_succeeded_secs = excluded.keep_succeeded_secs,
+        keep_failed_secs = excluded.keep_failed_secs,
         deployed_at = excluded.deployed_at,
         undeployed_at = null
     returning d.id into v_id;
 
-    if p_repeat_secs is null then
-        delete from {schema}.schedule s where s.name = p_name;
+    if p_repeat_secs is null and p_cron is null then
+        delete from {schema}.schedule s where s.definition_id = v_id and s.is_declared;
     else
-        insert into {schema}.schedule as s (name, definition_id, repeat_secs, next_at)
-        values (p_name, v_id, p_repeat_secs, clock_timestamp())
-        on conflict (name) do update set
-            repeat_secs = excluded.repeat_secs,
-            next_at = least(s.next_at, clock_timestamp() + excluded.repeat_secs * interval '1 second')
-        where s.repeat_secs <> excluded.repeat_secs;
+        perform {schema}.put_schedule(p_name, p_name, true, p_repeat_secs, p_cron, p_timezone, p_missed, p_overlap,
+            coalesce(p_next_at, clock_timestamp()));
     end if;
     return v_id;
 end $$;

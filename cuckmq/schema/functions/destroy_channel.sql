@@ -3,7 +3,7 @@
 -- A destroyed channel is listed no more. Its row stays for as long as history names it (forget_channels), and
 -- for the sake of an enqueue that comes at this very moment: its job lies in a lane that is there. Whoever
 -- names the channel afterwards, to put something in, to deploy or to serve, has it back, empty.
--- Errors: CQ405 for an unknown channel, CQ409 for one into which deployed definitions put their jobs.
+-- Errors: CQ405 for an unknown channel, CQ407 for one into which deployed definitions put their jobs.
 -- Locks the channel's row.
 create or replace function {schema}.destroy_channel(p_channel text)
 returns table (is_destroyed boolean, running_job_ids bigint[])
@@ -27,7 +27,7 @@ begin
     from {schema}.job_definition d where d.lane_id = any(v_lane_ids) and d.undeployed_at is null;
     if v_definitions is not null then
         raise exception 'the channel "%" is where these put their jobs: %', p_channel, v_definitions
-        using errcode = 'CQ409', hint = 'undeploy them, or deploy them with another channel, and try again';
+        using errcode = 'CQ407', hint = 'undeploy them, or deploy them with another channel, and try again';
     end if;
 
     running_job_ids := array(

@@ -1,13 +1,22 @@
 -- Puts in a job for each payload, all or none, and returns their ids in the order of the payloads.
 --
--- Only inserts: no lock is taken and no row of others is touched, so producers never wait for each
+-- Without unique keys it only inserts: no lock is taken and no row of others is touched, so producers never wait for each
 -- other and a rollback leaves nothing. Belongs to the caller's transaction.
 --
 -- A payload is JSON text. p_job_groups has a group, or null, for each payload. What is not given is
 -- taken from the definition. A run_at in the past means now: nobody gets ahead by naming an early hour.
 -- Jobs of one call get moments a microsecond apart, which keeps their order.
 --
--- Errors: CQ001 when the definition is not deployed, CQ003 when a value is out of range.
+-- A job that no worker has taken p_expires_secs after it might run first, or by p_expires_at, fails as
+-- expired.
+--
+-- p_unique_keys has a key, or null, for each payload; see hold_keys(). A payload whose key is held by
+-- another job is not put in, and what is returned in its place is that job's id, negated. p_unique_scope
+-- tells how long a key is held: `queued` until its job starts, `live` (the default) until it ends, `kept`
+-- until it is forgotten, `for` p_unique_for_secs from now.
+--
+-- Errors: CQ001 when the definition is not deployed, CQ003 when a value is out of range,
+-- CQ409 for a duplicate if p_is_duplicate_refused.
 create or replace function {schema}.enqueue_many(
     p_definition text,
     p_payloads text[],
@@ -19,7 +28,13 @@ create or replace function {schema}.enqueue_many(
     p_num_attempts integer default null,
     p_num_stalls integer default null,
     p_num_failures integer default null,
-    p_is_silent boolean default false
+    p_is_silent boolean default false,
+    p_expires_secs double precision default null,
+    p_expires_at timestamptz default null,
+    p_unique_keys text[] default null,
+    p_unique_scope text default null,
+    p_unique_for_secs double precision default null,
+    p_is_duplicate_refused boolean default null
 ) returns bigint[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -30,10 +45,13 @@ declare
     v_now timestamptz := clock_timestamp();
     v_run_at timestamptz;
     v_is_delayed boolean;
+    v_unique_keys text[];
+    v_ids bigint[];
     v_job_ids bigint[];
 begin
     select d.id, d.delay_secs, d.num_attempts, d.num_stalls, d.num_failures, d.job_group, d.lane_id,
-        l.channel_id, l.priority
+        l.channel_id, l.priority, d.expires_secs, d.keep_succeeded_secs, d.keep_failed_secs,
+        d.unique_key, d.unique_scope, d.unique_for_secs, d.is_duplicate_refused
     into v_definition
     from {schema}.job_definition d join {schema}.lane l on l.id = d.lane_id
     where d.name = p_definition and d.undeployed_at is null;
@@ -57,23 +75,46 @@ begin
     v_run_at := greatest(v_now, coalesce(
         p_run_at, v_now + coalesce(p_delay_secs, v_definition.delay_secs) * interval '1 second'));
     v_is_delayed := v_run_at > v_now;
+    if p_expires_secs is not null and p_expires_at is not null then
+        raise exception 'give expires_secs or expires_at, not both' using errcode = 'CQ003';
+    elsif p_expires_secs <= 0 or p_expires_secs > 1e10 or p_expires_at <= v_run_at or not isfinite(p_expires_at) then
+        raise exception 'a job that may run at % cannot expire at % (expires_secs %)', v_run_at, p_expires_at,
+            p_expires_secs
+        using errcode = 'CQ003', hint = 'a job expires after the moment from which it may run';
+    end if;
+
+    if p_unique_keys is not null or v_definition.unique_key is not null then
+        v_unique_keys := array(
+            select coalesce(u.key, v_definition.unique_key)
+            from unnest(p_payloads, p_unique_keys) with ordinality u(payload, key, place) order by u.place);
+        v_ids := {schema}.hold_keys(v_definition.id, v_unique_keys,
+            coalesce(p_unique_scope, v_definition.unique_scope, 'live'),
+            coalesce(p_unique_for_secs, v_definition.unique_for_secs),
+            coalesce(p_is_duplicate_refused, v_definition.is_duplicate_refused));
+    end if;
 
     with entry as materialized (
         select
-            nextval('{schema}.job_id_seq') as id,
+            coalesce(u.id, nextval('{schema}.job_id_seq')) as id,
             u.payload::json as payload,
             coalesce(u.job_group, v_definition.job_group) as job_group,
             {schema}.group_hash(coalesce(u.job_group, v_definition.job_group)) as group_hash,
-            v_run_at + (u.place - 1) * interval '1 microsecond' as run_at
-        from unnest(p_payloads, p_job_groups) with ordinality u(payload, job_group, place)
+            v_run_at + (u.place - 1) * interval '1 microsecond' as run_at,
+            u.unique_key is not null as is_tied
+        from unnest(p_payloads, p_job_groups, v_unique_keys, v_ids)
+            with ordinality u(payload, job_group, unique_key, id, place)
+        where u.id is null or u.id > 0
         order by u.place
     ), written as (
         insert into {schema}.job (
             id, definition_id, lane_id, num_attempts, num_stalls, num_failures, run_at, created_at, job_group,
-            payload)
+            payload, expires_at, keep_succeeded_secs, keep_failed_secs, is_tied)
         select e.id, v_definition.id, v_lane_id,
             coalesce(p_num_attempts, v_definition.num_attempts), coalesce(p_num_stalls, v_definition.num_stalls),
-            coalesce(p_num_failures, v_definition.num_failures), e.run_at, v_now, e.job_group, e.payload
+            coalesce(p_num_failures, v_definition.num_failures), e.run_at, v_now, e.job_group, e.payload,
+            coalesce(p_expires_at,
+                e.run_at + coalesce(p_expires_secs, v_definition.expires_secs) * interval '1 second'),
+            v_definition.keep_succeeded_secs, v_definition.keep_failed_secs, e.is_tied
         from entry e
     ), put_off as (
         insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id, group_hash)
@@ -96,5 +137,5 @@ begin
     if not p_is_silent then
         perform {schema}.wake(l.channel_id) from {schema}.lane l where l.id = v_lane_id;
     end if;
-    return coalesce(v_job_ids, '{}');
+    return coalesce(v_ids, v_job_ids, '{}');
 end $$;

@@ -1,7 +1,9 @@
--- Deletes up to p_limit finalized jobs older than p_older_than_secs, oldest first, and returns them.
+-- Deletes finalized jobs whose time is over, oldest first, and returns them: up to p_limit of those whose
+-- definition has an age of its own (purge_at), and as many older than p_older_than_secs of the others.
 --
--- When nothing is left to delete it also forgets definitions that were undeployed longer ago than that
--- and of which no job remains; channels that were destroyed likewise. Locks what it deletes; passes over what another purge is deleting.
+-- When nothing is left to delete it also forgets unique keys that outlived their jobs and their time,
+-- definitions that were undeployed longer ago than that and of which no job remains, and channels that were
+-- destroyed likewise. Locks what it deletes; passes over what another purge is deleting.
 create or replace function {schema}.purge(p_older_than_secs double precision, p_limit integer default 1000)
 returns setof bigint
 language plpgsql
@@ -14,15 +16,25 @@ declare
 begin
     return query
     delete from {schema}.finalized_job f where f.ctid = any(array(
-        select x.ctid from {schema}.finalized_job x where x.finalized_at < v_before
-        order by x.finalized_at limit p_limit for update skip locked))
+        select x.ctid from {schema}.finalized_job x where x.purge_at is null and x.finalized_at < v_before
+        order by x.finalized_at limit p_limit for update skip locked
+    ) || array(
+        select x.ctid from {schema}.finalized_job x where x.purge_at <= clock_timestamp()
+        order by x.purge_at limit p_limit for update skip locked))
     returning f.id;
     if found then
         return;
     end if;
+    delete from {schema}.unique_key k where k.ctid = any(array(
+        select x.ctid from {schema}.unique_key x
+        where x.held_until < clock_timestamp()
+            and not exists (select from {schema}.job j where j.id = x.job_id)
+            and not exists (select from {schema}.finalized_job f where f.id = x.job_id)
+        order by x.held_until limit p_limit for update skip locked));
     delete from {schema}.job_definition d
     where d.undeployed_at < v_before
         and not exists (select from {schema}.job j where j.definition_id = d.id)
-        and not exists (select from {schema}.finalized_job f where f.definition_id = d.id);
+        and not exists (select from {schema}.finalized_job f where f.definition_id = d.id)
+        and not exists (select from {schema}.unique_key k where k.definition_id = d.id and k.is_held);
     perform {schema}.forget_channels(v_before);
 end $$;

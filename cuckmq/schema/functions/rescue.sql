@@ -37,6 +37,7 @@ declare
     v_lost bigint[];
     v_exhausted bigint[];
     v_suspects bigint[];
+    v_names jsonb;
 begin
     if not pg_try_advisory_xact_lock(hashtextextended('{schema_name}:rescue', 0)) then
         return;
@@ -81,8 +82,12 @@ begin
         coalesce(array_agg(t.job_id) filter (where t.is_cancel_requested), '{}') as cancelled
     into v_taken from taken t;
 
+    -- Told now, for a job that ends here may leave nothing behind.
+    select jsonb_object_agg(j.id, d.name) into v_names
+    from {schema}.job j join {schema}.job_definition d on d.id = j.definition_id where j.id = any(v_job_ids);
+
     with stalled as (
-        update {schema}.job j set stall_count = j.stall_count + 1 where j.id = any(v_job_ids)
+        update {schema}.job j set stall_count = j.stall_count + 1, expires_at = null where j.id = any(v_job_ids)
         returning j.id, j.job_group, j.stall_count, j.num_stalls,
             j.stall_count > j.num_stalls as is_lost,
             j.error_count + j.stall_count >= j.num_failures as is_exhausted
@@ -123,9 +128,17 @@ begin
         where j.id = any(v_job_ids));
 
     return query
-    select u.job_id, coalesce(f.state, 'queued'), u.worker_id, d.name, f.reason
-    from unnest(v_taken.job_ids, v_taken.worker_ids) u(job_id, worker_id)
-    left join {schema}.job j on j.id = u.job_id
-    left join {schema}.finalized_job f on f.id = u.job_id
-    join {schema}.job_definition d on d.id = coalesce(j.definition_id, f.definition_id);
+    select u.job_id,
+        case
+            when u.job_id = any(v_taken.cancelled) then 'cancelled'
+            when u.job_id = any(v_lost || v_exhausted) then 'failed'
+            else 'queued'
+        end,
+        u.worker_id, v_names ->> u.job_id::text,
+        case
+            when u.job_id = any(v_taken.cancelled) then null
+            when u.job_id = any(v_lost) then 'stalled'
+            when u.job_id = any(v_exhausted) then 'exhausted'
+        end
+    from unnest(v_taken.job_ids, v_taken.worker_ids) u(job_id, worker_id);
 end $$;

@@ -20,6 +20,8 @@
 -- `cancelled`, `scheduled`, `lost`); and `emptied` for a group with nobody left in line.
 -- Locks: the running rows, then the job rows, then groups as release_groups() says.
 --
+-- A job whose definition keeps none that end so (an age of 0) is deleted and not filed.
+--
 -- It is one statement because each array handed from one to the next costs as much as deleting a row;
 -- finalize() is the same ending for those who settle nothing (rescue, cancel).
 create or replace function {schema}.settle(
@@ -64,7 +66,8 @@ begin
         ), filed as (
             insert into {schema}.finalized_job (
                 id, definition_id, lane_id, num_attempts, num_stalls, num_failures, error_count, stall_count,
-                attempt, worker_id, run_at, created_at, claimed_at, state, reason, job_group, payload, result, errors)
+                attempt, worker_id, run_at, created_at, claimed_at, state, reason, job_group, payload, result,
+                errors, is_tied, purge_at)
             select e.id, e.definition_id, e.lane_id, e.num_attempts, e.num_stalls, e.num_failures,
                 e.error_count + (e.outcome = 'error')::integer, e.stall_count, e.attempt,
                 p_worker_id, e.run_at, e.created_at, e.claimed_at,
@@ -72,11 +75,17 @@ begin
                 e.reason, e.job_group, e.payload,
                 case e.outcome when 'succeeded' then e.detail end::json,
                 case when e.outcome = 'succeeded' or e.detail is null then e.errors
-                    else coalesce(e.errors, '[]') || e.detail::jsonb end
+                    else coalesce(e.errors, '[]') || e.detail::jsonb end,
+                e.is_tied,
+                clock_timestamp() + interval '1 second'
+                    * case e.outcome when 'succeeded' then e.keep_succeeded_secs else e.keep_failed_secs end
             from ended e
+            where case e.outcome when 'succeeded' then e.keep_succeeded_secs else e.keep_failed_secs end
+                is distinct from 0
         ), later as (
             update {schema}.job j
-            set error_count = j.error_count + (m.outcome = 'error')::integer,
+            set expires_at = null,  -- it was started in time
+                error_count = j.error_count + (m.outcome = 'error')::integer,
                 return_count = j.return_count + (m.outcome = 'snoozed')::integer,
                 errors = case m.outcome when 'error' then coalesce(j.errors, '[]') || m.detail::jsonb
                     else j.errors end,

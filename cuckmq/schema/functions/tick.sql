@@ -1,45 +1,49 @@
--- Enqueues the jobs of schedules that are due, one per schedule, for the definitions given.
+-- Enqueues the jobs of one schedule for the slots given, and writes its next slot; all in one transaction.
 --
--- The schedule's row is locked while its job is put in and its next moment is written, all in one
--- transaction, so each slot is enqueued once whatever the number of orchestrators. The next slot is
--- counted from the planned moment, so the rhythm does not drift. Slots missed while nobody ticked
--- become one.
+-- Who ticks has read the schedule before and counted its slots from p_due_at. The fence is that p_due_at
+-- still is the schedule's next slot and nobody else has the row in hand: so each slot is served once
+-- whatever the number of orchestrators, and no transaction is held open while slots are counted.
 --
--- Returns a row per schedule that was due: its slot and job; the job is null for a schedule whose
--- definition the caller does not know, which is left for one who does. The last row, without a name,
--- tells the seconds to the next slot.
-create or replace function {schema}.tick(p_definition_ids integer[])
-returns table (name text, slot_at timestamptz, job_id bigint, secs double precision)
+-- A slot whose predecessor's job is live is treated as the schedule says: `queue` puts its job in all the
+-- same; `skip` puts in none; `replace` cancels the live one (a running one is asked to stop) and puts in.
+--
+-- Returns a row per slot; without a job where it was skipped. No rows: another was first, or the schedule
+-- is gone, paused or changed.
+create or replace function {schema}.tick(
+    p_name text,
+    p_due_at timestamptz,
+    p_slots timestamptz[],
+    p_next_at timestamptz
+) returns table (slot_at timestamptz, job_id bigint)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    v_due record;
-    v_now timestamptz := clock_timestamp();
+    v_schedule record;
+    v_job_id bigint;
 begin
-    for v_due in
-        select s.name, s.next_at, s.repeat_secs, s.definition_id = any(p_definition_ids) as is_known
-        from {schema}.schedule s where s.next_at <= v_now order by s.next_at for update skip locked
-    loop
-        name := v_due.name;
-        slot_at := v_due.next_at;
+    select s.payload, s.job_group, s.overlap, s.last_job_id, d.name as definition into v_schedule
+    from {schema}.schedule s join {schema}.job_definition d on d.id = s.definition_id
+    where s.name = p_name and s.next_at = p_due_at and not s.is_paused
+    for update of s skip locked;
+    if not found then
+        return;
+    end if;
+    v_job_id := v_schedule.last_job_id;
+    foreach slot_at in array p_slots loop
         job_id := null;
-        if v_due.is_known then
-            job_id := {schema}.enqueue(v_due.name);
-            update {schema}.schedule s
-            set last_at = v_due.next_at,
-                next_at = v_due.next_at + v_due.repeat_secs * interval '1 second' * (1 + floor(
-                    extract(epoch from v_now - v_due.next_at)::double precision / v_due.repeat_secs))
-            where s.name = v_due.name;
+        if v_schedule.overlap = 'replace' then
+            perform {schema}.cancel(v_job_id);
+        end if;
+        if v_schedule.overlap <> 'skip' or not exists (select from {schema}.job j where j.id = v_job_id) then
+            v_job_id := {schema}.enqueue(v_schedule.definition, v_schedule.payload, v_schedule.job_group);
+            job_id := v_job_id;
         end if;
         return next;
     end loop;
-    name := null;
-    slot_at := null;
-    job_id := null;
-    secs := (
-        select extract(epoch from min(s.next_at) - clock_timestamp())::double precision
-        from {schema}.schedule s where s.definition_id = any(p_definition_ids));
-    return next;
+    update {schema}.schedule s
+    set next_at = p_next_at, last_job_id = v_job_id,
+        last_at = coalesce(p_slots[cardinality(p_slots)], s.last_at)
+    where s.name = p_name;
 end $$;

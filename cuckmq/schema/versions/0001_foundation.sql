@@ -33,22 +33,43 @@ create table {schema}.job_definition (
     num_stalls integer not null check (num_stalls >= 0),
     num_failures integer not null default 2147483647 check (num_failures >= 1),
     job_group text check (job_group <> '' and length(job_group) <= 500),
+    unique_key text,
+    unique_scope text,
+    unique_for_secs double precision,
+    is_duplicate_refused boolean not null default false,
+    expires_secs double precision check (expires_secs > 0 and expires_secs < 'infinity'),
+    keep_succeeded_secs double precision check (keep_succeeded_secs >= 0 and keep_succeeded_secs < 'infinity'),
+    keep_failed_secs double precision check (keep_failed_secs >= 0 and keep_failed_secs < 'infinity'),
     deployed_at timestamptz not null default now(),
     undeployed_at timestamptz
 );
 
+-- A rhythm, and the job it puts in. A declared one belongs to its definition and goes with its options; the
+-- others were added at run time. The slots of a cron expression are counted by those who tick.
 create table {schema}.schedule (
-    name text primary key,
+    name text primary key check (name <> '' and length(name) <= 200),
     definition_id integer not null references {schema}.job_definition,
-    repeat_secs double precision not null check (repeat_secs > 0 and repeat_secs < 'infinity'),
+    is_declared boolean not null,
+    repeat_secs double precision check (repeat_secs > 0 and repeat_secs < 'infinity'),
+    cron text,
+    timezone text not null,
+    missed text not null check (missed in ('skip', 'one', 'all')),
+    overlap text not null check (overlap in ('queue', 'skip', 'replace')),
+    payload json not null,
+    job_group text check (job_group <> '' and length(job_group) <= 500),
+    is_paused boolean not null default false,
     next_at timestamptz not null,
-    last_at timestamptz
+    last_at timestamptz,
+    last_job_id bigint,
+    check ((repeat_secs is null) <> (cron is null))
 );
 
 create sequence {schema}.job_id_seq as bigint;
 
 -- Each claim of a job ends in an error, a stall, a return (snoozed, or given back) or for good. So the sum of
 -- the three counts, plus one, is a number that no two claims of it share: the attempt, half of the fence.
+--
+-- A tied job has rows elsewhere that hang on it; see untie().
 create table {schema}.job (
     id bigint primary key default nextval('{schema}.job_id_seq'),
     definition_id integer not null,
@@ -63,10 +84,15 @@ create table {schema}.job (
     created_at timestamptz not null default clock_timestamp(),
     job_group text check (job_group <> '' and length(job_group) <= 500),
     payload json not null,
-    errors jsonb
+    errors jsonb,
+    is_tied boolean not null default false,
+    expires_at timestamptz,
+    keep_succeeded_secs double precision,
+    keep_failed_secs double precision
 ) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0,
         autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.05);
 alter sequence {schema}.job_id_seq owned by {schema}.job.id;
+create index on {schema}.job (expires_at) where expires_at is not null;
 
 -- Not before run_at. A row without a job is a group's turn that is put off. A suspect stays one.
 create table {schema}.scheduled (
@@ -126,7 +152,7 @@ create table {schema}.running (
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0,
         autovacuum_analyze_scale_factor = 0.05);
 
--- History: written once, deleted by age.
+-- History: written once, deleted by age; at purge_at, if the definition has an age of its own.
 create table {schema}.finalized_job (
     id bigint primary key,
     definition_id integer not null,
@@ -148,10 +174,28 @@ create table {schema}.finalized_job (
     payload json not null,
     result json,
     errors jsonb,
+    is_tied boolean not null default false,
+    purge_at timestamptz,
     check ((state = 'failed') = (reason is not null)),
     check (state = 'succeeded' or result is null)
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
-create index on {schema}.finalized_job (finalized_at);
+create index on {schema}.finalized_job (finalized_at) where purge_at is null;
+create index on {schema}.finalized_job (purge_at) where purge_at is not null;
+
+-- The key of a job that was enqueued with one; it stays as long as the job is known. The index is the
+-- promise: of one definition and key, one holder. A key of scope `for` is held to its moment, whatever
+-- became of the job by then.
+create table {schema}.unique_key (
+    job_id bigint primary key,
+    definition_id integer not null,
+    key text not null check (key <> '' and length(key) <= 500),
+    scope text not null check (scope in ('queued', 'live', 'kept', 'for')),
+    held_until timestamptz,
+    is_held boolean not null default true,
+    check ((scope = 'for') = (held_until is not null))
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+create unique index on {schema}.unique_key (definition_id, key) where is_held;
+create index on {schema}.unique_key (held_until) where held_until is not null;
 
 -- One row per running incarnation of a worker; ids are never used again. A lost one was taken for dead
 -- and may do nothing more; its row stays until all that it held is put back.
