@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from cuckmq.database.database import Database
+from cuckmq.errors import DefinitionNotFound
 from cuckmq.histogram import percentile
 from cuckmq.protocol import stat
+from cuckmq.protocol.deploy import find_definitions
 from cuckmq.types import as_moment
 
 RECENT: Final = timedelta(hours=1)
@@ -113,7 +115,14 @@ class Stats:
 
         Raises:
             ConfigurationError: a moment is none, or has no time zone.
+            ChannelNotFound, DefinitionNotFound: nobody ever named or deployed that.
         """
+        if channel is not None:
+            await self._database.run(stat.check_channel(channel))
+        if definition is not None and not await self._database.run(find_definitions([definition])):
+            raise DefinitionNotFound(
+                f"there is no job definition {definition!r}: deploy it first, or look for a typing error"
+            )
         rows = await self._database.run(
             stat.read_stats(
                 since=_since(since),

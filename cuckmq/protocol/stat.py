@@ -26,6 +26,7 @@ READ: Final = """
         and (%s::text is null or c.name = %s::text) and (%s::text is null or d.name = %s::text)
     order by s.minute_at, c.name, d.name
 """
+CHANNEL: Final = "select {schema}.lanes_of(%s)"
 WORKERS: Final = """
     select count(*), count(*) filter (where not exists (
             select from {schema}.running r where r.worker_id = w.id)),
@@ -130,6 +131,15 @@ def read_stats(
 ) -> Statement[tuple[Any, ...]]:
     """Read statistics; a row per minute, channel and definition."""
     return Statement(READ, (since, until, until, channel, channel, definition, definition), tuple)
+
+
+def check_channel(name: str) -> Statement[list[int]]:
+    """Look whether there is such a channel; one row, of its lanes.
+
+    Raises, when run:
+        ChannelNotFound: nobody ever named it.
+    """
+    return Statement(CHANNEL, (name,), only)
 
 
 def count_workers(since: datetime) -> Statement[WorkerCounts]:

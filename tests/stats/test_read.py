@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cuckmq import Attempt, Cancel, Context, Fail, Orchestrator, Snooze, Worker
-from cuckmq.errors import ConfigurationError
+from cuckmq.errors import ChannelNotFound, ConfigurationError, DefinitionNotFound
 from cuckmq.histogram import NUM_BUCKETS
 from tests.support.eventually import eventually
 from tests.support.queue import Queue
@@ -49,7 +49,6 @@ async def test_a_worker_counts_what_its_attempts_came_to(context: Context) -> No
         assert sum(sum(stat.wait.histogram) for stat in stats) == 8
         assert all(0 <= (stat.run.p50_secs or 0) <= (stat.run.p99_secs or 0) < 10 for stat in stats)
         assert sum(stat.num_succeeded for stat in await reader.stats.read(channel="_default")) == 1
-        assert await reader.stats.read(channel="none such") == []
         assert await reader.stats.read(until=datetime.now(UTC) - timedelta(minutes=10)) == []
 
 
@@ -100,6 +99,14 @@ async def test_old_statistics_are_deleted(context: Context, dsn: str) -> None:
         async with Orchestrator(context):
             await eventually(lambda: queue.count("stat") == 1)
         assert [stat.num_succeeded for stat in await context.stats.read()] == [2]
+
+
+async def test_unknown_names_are_lookup_errors_of_the_family(context: Context) -> None:
+    """J2: a typing error is no empty chart."""
+    with pytest.raises(ChannelNotFound, match="mial"):
+        await context.stats.read(channel="mial")
+    with pytest.raises(DefinitionNotFound, match="SNED"):
+        await context.stats.read(definition="SNED")
 
 
 async def test_a_moment_without_a_time_zone_is_refused(context: Context) -> None:
