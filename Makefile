@@ -11,7 +11,7 @@ endif
 .DEFAULT_GOAL = help
 SECS = 300
 
-.PHONY: help demo test soak check format clean
+.PHONY: help demo test soak check features format clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ check: $(READY) ## Lint, format check, types, floors
 	$(RUN) mypy
 	$(RUN) pyright
 	$(RUN) lint-imports
+
+features: $(READY) ## Print each row of docs/features.md with its tests
+	$(RUN) python -m tests.support.features
 
 format: $(READY) ## Write the code as ruff likes it
 	$(RUN) ruff check --fix

@@ -18,12 +18,14 @@ from cuckmq.database.migrate import migrate
 from cuckmq.definition import JobDefinition
 from cuckmq.errors import ConfigurationError, DuplicateDefinition
 from cuckmq.events import EventHandler, EventHub
+from cuckmq.groups import Groups
 from cuckmq.jobs import Jobs
 from cuckmq.names import check_schema_name
 from cuckmq.options import JobOptions, RepeatingOptions
 from cuckmq.outcome import Answer
 from cuckmq.protocol.deploy import find_definitions
 from cuckmq.schedules import Schedules
+from cuckmq.stats import Stats
 from cuckmq.types import Secs, as_secs
 from cuckmq.wakes import Wakes
 from cuckmq.worker_state import WorkerState, check_worker_state
@@ -90,6 +92,7 @@ class Context:
         job_post_finalize_delete_secs: how long ended jobs are kept before an orchestrator deletes them.
         job_group_unlock_secs: the longest that one job may hold its group; a job that takes longer
             loses it, and is run again as one that stalled.
+        stat_delete_secs: how long statistics are kept before an orchestrator deletes them.
         listen_dsn: a DSN that reaches the server without a pooler, if the other goes through one.
         worker_state: a function that gives an async context manager. Each worker of this context enters
             one of its own before it claims, and leaves it after its last job; work functions get what it
@@ -106,6 +109,7 @@ class Context:
         schema: str = "_cuckmq",
         job_post_finalize_delete_secs: Secs = 86_400,
         job_group_unlock_secs: Secs = 10_800,
+        stat_delete_secs: Secs = 604_800,
         listen_dsn: str | None = None,
         worker_state: WorkerState | None = None,
     ) -> None:
@@ -120,6 +124,7 @@ class Context:
             "job_post_finalize_delete_secs", job_post_finalize_delete_secs
         )
         self.job_group_unlock_secs = as_secs("job_group_unlock_secs", job_group_unlock_secs, minimum=1.0)
+        self.stat_delete_secs = as_secs("stat_delete_secs", stat_delete_secs, minimum=60.0)
         self.database = Database(pool_or_dsn, schema=schema, listen_dsn=listen_dsn)
         self.endings = Endings(self.database)
         self.events = EventHub()
@@ -128,9 +133,11 @@ class Context:
         self.definitions: dict[str, JobDefinition[Any, Any]] = {}
         self.known: dict[int, JobDefinition[Any, Any]] = {}
         self.jobs = Jobs(self.database, self.known, self.definitions)
-        self.channels = Channels(self.database)
-        self.workers = Workers(self.database)
+        self.channels = Channels(self.database, self.events)
+        self.groups = Groups(self.database)
+        self.workers = Workers(self.database, self.events, job_group_unlock_secs=self.job_group_unlock_secs)
         self.schedules = Schedules(self.database)
+        self.stats = Stats(self.database)
 
     def __repr__(self) -> str:
         return f"Context(schema={self.schema!r}, definitions={sorted(self.definitions)})"

@@ -16,6 +16,7 @@
      |   +- InvalidPayload (ValueError)    the payload does not fit, or cannot be stored
      |   +- DefinitionNotDeployed          the database does not know this definition
      |   +- DuplicateJob                   its unique key is held by another job
+     |   +- ChannelFull                    its channel is of bounded size, and has no room
      +- JobError                           about one job
      |   +- JobNotFound (LookupError)      never enqueued, or purged since
      |   +- JobFailed                      result() of a job that failed
@@ -28,6 +29,7 @@
      |   +- ScheduleNotFound               nothing repeats under that name
      |   +- KeyNotFound                    no job holds that unique key
      |   +- WorkerNotFound                 the worker stopped, or was taken for dead and is gone
+     +- ChannelInUse                       a channel that is to be destroyed is needed
      +- ExecutionTimeout (TimeoutError)    an attempt ran longer than it may
      +- AttemptLost                        the queue gave this job to another worker
      +- WorkerLost                         the queue took this worker for dead
@@ -87,6 +89,10 @@ class InvalidPayload(EnqueueError, ValueError):
 
 class DefinitionNotDeployed(EnqueueError):
     """The database does not know this definition: it was never deployed, or was undeployed."""
+
+
+class ChannelFull(EnqueueError):
+    """The channel is of bounded size, and has no room for what was to be put in."""
 
 
 class DuplicateJob(EnqueueError):
@@ -164,6 +170,10 @@ class KeyNotFound(NotFound):
 
 class WorkerNotFound(NotFound):
     """There is no such worker: it never was, it stopped, or it was taken for dead and is gone."""
+
+
+class ChannelInUse(CuckmqError):
+    """A channel cannot be destroyed: definitions put their jobs there, or jobs still run."""
 
 
 class ExecutionTimeout(CuckmqError, TimeoutError):

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeAlias
 
+from cuckmq.limits import Limits
 from cuckmq.state import JobState
 
 _logger = logging.getLogger("cuckmq.events")
@@ -152,6 +153,37 @@ class ScheduleOrphaned(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelPaused(Event):
+    """This process has paused a channel: nobody claims from it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelResumed(Event):
+    """This process has resumed a channel."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelLimited(Event):
+    """This process has set the limits of a channel."""
+
+    name: str
+    limits: Limits
+    max_size: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefinitionLimited(Event):
+    """This process has set the limits of a definition, other than by deploying it."""
+
+    name: str
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerEvent(Event):
     """Something happened to a worker."""
 
@@ -162,6 +194,20 @@ class WorkerEvent(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerIdle(WorkerEvent):
     """A worker has had nothing in hand for a while, and its last look brought nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelDeleted(WorkerEvent):
+    """A channel that a worker serves was destroyed. The worker goes on, should the channel come back."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsRunning(Event):
+    """These jobs run, the longest first, each with the seconds since its claim. Up to 100 of them."""
+
+    ages_secs: Mapping[int, float]
 
 
 EventHandler: TypeAlias = Callable[[Event], Awaitable[None] | None]

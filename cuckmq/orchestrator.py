@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from cuckmq._runtime.archivist import Archivist
 from cuckmq._runtime.daemon import Daemon
 from cuckmq._runtime.duty import DutyLoop
 from cuckmq._runtime.expirer import Expirer
 from cuckmq._runtime.purger import Purger
 from cuckmq._runtime.rescuer import Rescuer
 from cuckmq._runtime.ticker import Ticker
+from cuckmq._runtime.watchman import Watchman
 from cuckmq.context import Context
 from cuckmq.database.connect import connect
 from cuckmq.database.migrate import check_schema
@@ -27,6 +29,7 @@ class Orchestrator(Daemon):
         job_delete_poll_secs: how often to look for jobs old enough to delete.
         heartbeat_secs: how often workers beat.
         lease_secs: how long a worker's beat may be missing; as the workers have it.
+        running_report_secs: how often to tell the jobs that run longest (JobsRunning); None for never.
 
     Raises:
         ConfigurationError: an option is wrong.
@@ -40,6 +43,7 @@ class Orchestrator(Daemon):
         job_delete_poll_secs: Secs = 60.0,
         heartbeat_secs: Secs = 2.5,
         lease_secs: Secs = 10.0,
+        running_report_secs: Secs | None = None,
     ) -> None:
         super().__init__()
         self.context = context
@@ -64,7 +68,11 @@ class Orchestrator(Daemon):
                     lease_secs=as_secs("lease_secs", lease_secs, minimum=0.2),
                 )
             ),
+            DutyLoop(Archivist(context)),
         ]
+        if running_report_secs is not None:
+            poll_secs = as_secs("running_report_secs", running_report_secs, minimum=0.01)
+            self._duties.append(DutyLoop(Watchman(context, poll_secs=poll_secs)))
 
     def stop_claiming(self) -> None:
         """An orchestrator has nothing in hand between two turns."""

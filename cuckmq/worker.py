@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from cuckmq._runtime.clerk import Clerk
 from cuckmq._runtime.daemon import Daemon
 from cuckmq._runtime.desk import Desk
 from cuckmq._runtime.dispatcher import Dispatcher
@@ -18,11 +19,13 @@ from cuckmq._runtime.executor import Executor
 from cuckmq._runtime.expirer import Expirer
 from cuckmq._runtime.farewell import drain, take_leave
 from cuckmq._runtime.heart import Heart
+from cuckmq._runtime.herald import Herald
 from cuckmq._runtime.lanes import Lanes
 from cuckmq._runtime.own_state import OwnState
 from cuckmq._runtime.rescuer import Rescuer
 from cuckmq._runtime.scout import Scout
 from cuckmq._runtime.session import Session
+from cuckmq._runtime.tally import Tally
 from cuckmq._runtime.threads import Threads
 from cuckmq._runtime.waiting import first_of, until_ended
 from cuckmq.context import Context
@@ -103,6 +106,8 @@ class Worker(Daemon):
 
     def _make_parts(self) -> None:
         self._desk = Desk()
+        self._tally = Tally()
+        self._clerk = Clerk(self.context, self._tally)
         self._threads = Threads(self.concurrency, f"cuckmq-{self.name}")
         self._session = Session(
             self.context,
@@ -116,6 +121,7 @@ class Worker(Daemon):
             self.context,
             self._session,
             self._desk,
+            self._tally,
             name=self.name,
             channels=self.channels,
             concurrency=self.concurrency,
@@ -253,9 +259,22 @@ class Worker(Daemon):
             DutyLoop(Rescuer(self.context, beat_secs=self._beat_secs, lease_secs=self._lease_secs)),
             DutyLoop(Expirer(self.context)),
             DutyLoop(Scout(self.context, lambda: self._session.channel_ids)),
+            self._make_herald(),
+            DutyLoop(self._clerk),
         ]
         for duty in self._duties:
             duty.start()
+
+    def _make_herald(self) -> DutyLoop:
+        herald = Herald(
+            self.context,
+            worker=self.name,
+            worker_id=lambda: self.worker_id,
+            channel_ids=lambda: self._session.channel_ids,
+        )
+        loop = DutyLoop(herald)
+        self._ear.on_destroyed = loop.hasten
+        return loop
 
     async def _close(self, *, is_hasty: bool) -> None:
         if not is_hasty and not self.is_signalled:
@@ -271,6 +290,7 @@ class Worker(Daemon):
             await duty.stop()
         self._dispatcher.close()
         await take_leave(self._session, self._talk, STOP_SECS)
+        await self._clerk.finish(STOP_SECS)
         await self._lanes.stop(STOP_SECS)
         self._desk.abandon("stopping")
         await asyncio.to_thread(self._heart.stop, STOP_SECS)

@@ -27,6 +27,7 @@ from cuckmq._runtime.idler import Idler
 from cuckmq._runtime.lookout import Lookout
 from cuckmq._runtime.reporter import Reporter
 from cuckmq._runtime.session import Session
+from cuckmq._runtime.tally import Tally
 from cuckmq.context import Context
 from cuckmq.errors import CuckmqError, WorkerLost
 from cuckmq.protocol import workers
@@ -44,6 +45,7 @@ class Dispatcher:
         context: whose queue.
         session: with the queue.
         desk: what is in hand.
+        tally: counts what the queue has heard.
         name: of the worker.
         channels: which to serve; None for all.
         concurrency: how many lanes there are.
@@ -60,6 +62,7 @@ class Dispatcher:
         context: Context,
         session: Session,
         desk: Desk,
+        tally: Tally,
         *,
         name: str,
         channels: list[str] | None,
@@ -70,6 +73,7 @@ class Dispatcher:
         self._context = context
         self._session = session
         self._desk = desk
+        self._tally = tally
         self._name = name
         self._channels = channels
         self._appetite = Appetite(concurrency)
@@ -262,7 +266,9 @@ class Dispatcher:
             return  # Let go meanwhile: what came is for a worker that is no more, and its lease ends.
         self._appetite.learn(len(ended), sum(each.duration_secs for each in ended))
         claimed = [row for row in rows if row.verdict is None]
+        self._tally.ended(ended, rows, self._desk.in_hand)
         self._desk.settled(ended)
+        self._tally.claimed(claimed)
         self._desk.lay_down(claimed)
         self._look_ahead(rows, claimed, demand, began_at)
         self._reporter.report(ended, groups, rows, claimed, self.worker_id)

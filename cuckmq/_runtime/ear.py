@@ -27,6 +27,7 @@ class Ear:
 
     Attributes:
         loop: the worker's event loop, once it has started.
+        on_destroyed: called when a channel was destroyed, whosever it is.
     """
 
     def __init__(self, desk: Desk, dispatcher: Dispatcher, beat_now: Callable[[], None]) -> None:
@@ -34,6 +35,7 @@ class Ear:
         self._dispatcher = dispatcher
         self._beat_now = beat_now
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.on_destroyed: Callable[[], None] = lambda: None
 
     def on_hint(self, hint: Hint) -> None:
         """A notification came: there may be a job, or one of ours is to be cancelled."""
@@ -41,6 +43,8 @@ class Ear:
         if word == "cancel":
             if number in self._desk.running:
                 self._beat_now()
+        elif word == "destroyed":
+            self.on_destroyed()
         elif self._dispatcher.serves(number) or word == "connected":
             self._dispatcher.hint()
 

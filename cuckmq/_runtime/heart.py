@@ -69,6 +69,7 @@ class Heart:
         self._is_stopping = False
         self._thread: threading.Thread | None = None
         self._beat_at = time.monotonic()
+        self._latency_secs: float | None = None
 
     def start(self, worker_id: int) -> None:
         """Begin to beat for a worker; or go on for another, when it was registered anew."""
@@ -130,8 +131,11 @@ class Heart:
 
     def _beat(self, connection: psycopg.Connection[Any], worker_id: int, began_at: float) -> None:
         asked = self._snapshot()
-        statement = heartbeat(worker_id, list(asked), [each.attempt.number for each in asked.values()])
+        numbers = [each.attempt.number for each in asked.values()]
+        statement = heartbeat(worker_id, list(asked), numbers, self._latency_secs)
+        sent_at = time.monotonic()
         (pulse,) = run_sync(connection, statement, self._database.schema)
+        self._latency_secs = time.monotonic() - sent_at
         if worker_id != self._worker_id:
             return
         if pulse.is_alive:

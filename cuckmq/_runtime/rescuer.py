@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Final
 
 from cuckmq.context import Context
-from cuckmq.events import JobFailed
 from cuckmq.protocol.inspect import find_version
 from cuckmq.protocol.workers import rescue
-
-_logger = logging.getLogger("cuckmq.rescuer")
+from cuckmq.rescued import tell_rescued
 
 RESCUE_SECS: Final = 1.0
 
@@ -44,18 +41,7 @@ class Rescuer:
         rescued = await self._context.database.run(
             rescue(job_group_unlock_secs=self._context.job_group_unlock_secs, beat_secs=self._beat_secs)
         )
-        for job in rescued:
-            _logger.warning(
-                "job %s (%s) lost its worker %s and is %s",
-                job.job_id,
-                job.definition,
-                job.worker_id,
-                job.verdict,
-            )
-            if job.reason is not None:
-                self._context.events.tell(
-                    JobFailed(job_id=job.job_id, name=job.definition, reason=job.reason)
-                )
+        tell_rescued(self._context.events, rescued)
         return RESCUE_SECS
 
     def trouble(self) -> None:

@@ -36,7 +36,8 @@ PONG_TIMEOUT_SECS: Final = 5.0
 MAX_PAUSE_SECS: Final = 30.0
 
 Hint = tuple[str, int]
-"""A word and a number: `("ready", channel_id)`, `("cancel", job_id)`; `("connected", 0)` is our own."""
+"""A word and a number: `("ready", channel_id)`, `("cancel", job_id)`, `("destroyed", channel_id)`;
+`("connected", 0)` is our own."""
 
 
 class Listener:
@@ -138,7 +139,12 @@ class Listener:
 
     def _understand(self, payload: str) -> None:
         word, _, number = payload.partition(" ")
-        if word in ("ready", "cancel") and number.isascii() and number.isdigit() and len(number) < 20:
+        if (
+            word in ("ready", "cancel", "destroyed")
+            and number.isascii()
+            and number.isdigit()
+            and len(number) < 20
+        ):
             self._tell((word, int(number)))
 
     def _tell(self, hint: Hint) -> None:

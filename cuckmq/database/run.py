@@ -14,6 +14,8 @@ from psycopg import pq
 from psycopg.rows import tuple_row
 
 from cuckmq.errors import (
+    ChannelFull,
+    ChannelInUse,
     ChannelNotFound,
     ConfigurationError,
     DefinitionNotDeployed,
@@ -22,6 +24,7 @@ from cuckmq.errors import (
     SchemaMissing,
     SchemaOutdated,
     WorkerLost,
+    WorkerNotFound,
 )
 from cuckmq.protocol.statement import RowT, Statement
 
@@ -72,6 +75,12 @@ def translate(error: psycopg.Error, schema: str) -> NoReturn:
             raise DefinitionNotFound(f"{told}{hint}") from error
         case "CQ405":
             raise ChannelNotFound(f"{told}{hint}") from error
+        case "CQ406":
+            raise WorkerNotFound(f"{told}{hint}") from error
+        case "CQ407":
+            raise ChannelInUse(f"{told}{hint}") from error
+        case "CQ429":
+            raise ChannelFull(f"{told}{hint}") from error
         case "CQ409":
             raise DuplicateJob(f"{told}{hint}", job_id=int(error.diag.message_detail or 0)) from error
         case _:

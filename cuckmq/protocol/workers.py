@@ -1,6 +1,7 @@
 """The life of a worker as the queue sees it: register, beat, recall, retire; and the rescue of the dead.
 
-See register_worker.sql, serve.sql, hold_worker.sql, heartbeat.sql, recall.sql, retire_worker.sql, rescue.sql.
+See register_worker.sql, serve.sql, hold_worker.sql, heartbeat.sql, recall.sql, retire_worker.sql, rescue.sql,
+reap.sql, evict.sql.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ REGISTER: Final = (
 )
 SERVE: Final = "select * from {schema}.serve(%s, %s::text[])"
 HOLD: Final = "select {schema}.hold_worker(%s)"
-BEAT: Final = "select * from {schema}.heartbeat(%s, %s::bigint[], %s::integer[])"
+BEAT: Final = "select * from {schema}.heartbeat(%s, %s::bigint[], %s::integer[], %s::float8)"
 RECALL: Final = "select {schema}.recall(%s, %s::bigint[])"
 RETIRE: Final = "select {schema}.retire_worker(%s)"
 RESCUE: Final = "select * from {schema}.rescue(%s::float8, %s::float8)"
+REAP: Final = "select * from {schema}.reap(%s::float8, %s::float8)"
+EVICT: Final = "select * from {schema}.evict(%s::bigint, %s::float8)"
 
 
 class Registration(NamedTuple):
@@ -52,6 +55,17 @@ class Rescued(NamedTuple):
     reason: str | None
 
 
+class Reaped(NamedTuple):
+    """A dead worker, and a job taken from it; one row without a job if it held none."""
+
+    worker_id: int
+    name: str
+    job_id: int | None
+    verdict: str | None
+    definition: str | None
+    reason: str | None
+
+
 def register_worker(
     *,
     name: str,
@@ -80,9 +94,11 @@ def hold_worker(worker_id: int) -> Statement[bool]:
     return Statement(HOLD, (worker_id,), only)
 
 
-def heartbeat(worker_id: int, job_ids: list[int], attempts: list[int]) -> Statement[Pulse]:
+def heartbeat(
+    worker_id: int, job_ids: list[int], attempts: list[int], latency_secs: float | None = None
+) -> Statement[Pulse]:
     """Say that the worker lives and ask after its attempts; one row. Commits nothing else."""
-    return Statement(BEAT, (worker_id, job_ids, attempts), Pulse._make)
+    return Statement(BEAT, (worker_id, job_ids, attempts, latency_secs), Pulse._make)
 
 
 def recall(worker_id: int, kept_job_ids: list[int]) -> Statement[list[int]]:
@@ -98,3 +114,13 @@ def retire_worker(worker_id: int) -> Statement[list[int]]:
 def rescue(*, job_group_unlock_secs: float, beat_secs: float) -> Statement[Rescued]:
     """Take the jobs of dead workers away from them; a row per job."""
     return Statement(RESCUE, (job_group_unlock_secs, beat_secs), Rescued._make)
+
+
+def reap(*, job_group_unlock_secs: float, beat_secs: float) -> Statement[Reaped]:
+    """Rescue now; a row per dead worker and job."""
+    return Statement(REAP, (job_group_unlock_secs, beat_secs), Reaped._make)
+
+
+def evict(worker_id: int, *, job_group_unlock_secs: float) -> Statement[Reaped]:
+    """Take a worker for dead, and rescue; a row per dead worker and job."""
+    return Statement(EVICT, (worker_id, job_group_unlock_secs), Reaped._make)

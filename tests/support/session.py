@@ -185,6 +185,14 @@ class Session:
         rows = self.rows("select job_id, verdict from {schema}.rescue(%s)", job_group_unlock_secs)
         return dict(rows)
 
+    def reap(self) -> list[tuple[Any, ...]]:
+        """Call reap(); a row for each dead worker and job: worker, job, verdict."""
+        return self.rows("select worker_id, job_id, verdict from {schema}.reap()")
+
+    def evict(self, worker_id: int) -> list[tuple[Any, ...]]:
+        """Call evict(); rows as of reap()."""
+        return self.rows("select worker_id, job_id, verdict from {schema}.evict(%s)", worker_id)
+
     def recall(self, worker_id: int, kept: Sequence[int] = ()) -> list[int]:
         job_ids: list[int] = self.value("select {schema}.recall(%s, %s::bigint[])", worker_id, list(kept))
         return job_ids

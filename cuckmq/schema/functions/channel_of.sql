@@ -4,7 +4,7 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_channel_id integer := (select c.id from {schema}.channel c where c.name = p_channel);
+    v_channel_id integer := (select c.id from {schema}.channel c where c.name = p_channel and c.destroyed_at is null);
 begin
     if v_channel_id is null then
         raise exception 'there is no channel "%"', p_channel

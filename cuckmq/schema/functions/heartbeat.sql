@@ -2,15 +2,19 @@
 --
 -- Returns whether the queue still counts it among the living (if not: stop everything, register anew),
 -- which of the given jobs are its own no longer, and of which a cancellation is asked.
+-- p_latency_secs tells how long the beat before took to be answered.
 -- A beat that comes late is good as long as nobody has taken the worker for dead.
 -- Locks the worker's row for the length of the call.
-create or replace function {schema}.heartbeat(p_worker_id bigint, p_job_ids bigint[], p_attempts integer[])
-returns table (is_alive boolean, lost_job_ids bigint[], cancelled_job_ids bigint[])
+create or replace function {schema}.heartbeat(
+    p_worker_id bigint, p_job_ids bigint[], p_attempts integer[], p_latency_secs double precision default null
+) returns table (is_alive boolean, lost_job_ids bigint[], cancelled_job_ids bigint[])
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    update {schema}.worker w set heartbeat_at = clock_timestamp() where w.id = p_worker_id and not w.is_lost;
+    update {schema}.worker w
+    set heartbeat_at = clock_timestamp(), latency_secs = coalesce(p_latency_secs, w.latency_secs)
+    where w.id = p_worker_id and not w.is_lost;
     is_alive := found;
     select
         coalesce(array_agg(u.job_id) filter (where r.job_id is null), '{}'),

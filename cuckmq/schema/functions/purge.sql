@@ -1,8 +1,9 @@
 -- Deletes finalized jobs whose time is over, oldest first, and returns them: up to p_limit of those whose
 -- definition has an age of its own (purge_at), and as many older than p_older_than_secs of the others.
 --
--- When nothing is left to delete it also forgets unique keys that outlived their jobs and their time, and
--- definitions that were undeployed longer ago than that and of which no job remains. Locks what it deletes; passes over what another purge is deleting.
+-- When nothing is left to delete it also forgets unique keys that outlived their jobs and their time,
+-- definitions that were undeployed longer ago than that and of which no job remains, and channels that were
+-- destroyed likewise. Locks what it deletes; passes over what another purge is deleting.
 create or replace function {schema}.purge(p_older_than_secs double precision, p_limit integer default 1000)
 returns setof bigint
 language plpgsql
@@ -35,4 +36,5 @@ begin
         and not exists (select from {schema}.job j where j.definition_id = d.id)
         and not exists (select from {schema}.finalized_job f where f.definition_id = d.id)
         and not exists (select from {schema}.unique_key k where k.definition_id = d.id and k.is_held);
+    perform {schema}.forget_channels(v_before);
 end $$;

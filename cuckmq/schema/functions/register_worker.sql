@@ -14,7 +14,8 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    insert into {schema}.channel (name) select c from unnest(p_channels) c order by c on conflict do nothing;
+    insert into {schema}.channel as c (name) select u.name from unnest(p_channels) u(name) order by u.name
+    on conflict (name) do update set destroyed_at = null where c.destroyed_at is not null;
     insert into {schema}.worker as w (name, host, pid, version, concurrency, channels, lease_secs)
     values (p_name, p_host, p_pid, p_version, p_concurrency, p_channels, p_lease_secs)
     returning w.id into worker_id;

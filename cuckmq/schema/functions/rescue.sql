@@ -64,7 +64,7 @@ begin
     if v_dead = '{}' and v_groups = '{}' then
         return;
     end if;
-    update {schema}.worker w set is_lost = true where w.id = any(v_dead) and not w.is_lost;
+    perform {schema}.mark_lost(v_dead);
 
     v_job_ids := array(
         select r.job_id from {schema}.running r

@@ -10,7 +10,8 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    insert into {schema}.channel (name) select c from unnest(p_channels) c order by c on conflict do nothing;
+    insert into {schema}.channel as c (name) select u.name from unnest(p_channels) u(name) order by u.name
+    on conflict (name) do update set destroyed_at = null where c.destroyed_at is not null;
     update {schema}.worker w set channels = p_channels where w.id = p_worker_id;
     channel_ids := array(select c.id from {schema}.channel c where c.name = any(p_channels));
     lane_ids := array(select l.id from {schema}.lane l where l.channel_id = any(channel_ids));

@@ -12,7 +12,8 @@ create table {schema}.channel (
     id integer generated always as identity primary key,
     name text not null unique check (name <> '' and length(name) <= 200),
     is_paused boolean not null default false,
-    max_size integer check (max_size >= 1)
+    max_size integer check (max_size >= 1),
+    destroyed_at timestamptz
 );
 
 -- A channel at one priority: what a claim walks along. Rows appear at deploy, or at the first enqueue
@@ -253,8 +254,34 @@ create table {schema}.worker (
     lease_secs double precision not null check (lease_secs > 0),
     is_lock_held boolean not null default false,
     is_lost boolean not null default false,
+    latency_secs double precision,
     num_recalls integer not null default 0
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
+
+-- When workers were taken for dead.
+create table {schema}.worker_loss (
+    worker_id bigint primary key,
+    name text not null,
+    lost_at timestamptz not null default clock_timestamp()
+);
+
+-- What workers have counted, so that charts never read jobs. No promise: what a crash takes is missing.
+create table {schema}.stat (
+    minute_at timestamptz not null,
+    channel_id integer not null,
+    definition_id integer not null,
+    num_succeeded bigint not null,
+    num_failed bigint not null,
+    num_cancelled bigint not null,
+    num_errors bigint not null,
+    num_snoozed bigint not null,
+    num_lost bigint not null,
+    run_secs double precision not null,
+    wait_secs double precision not null,
+    run_histogram bigint[] not null,
+    wait_histogram bigint[] not null,
+    primary key (minute_at, channel_id, definition_id)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 
 -- Each job with its state, whichever table holds its entry.
 create view {schema}.all_job as

@@ -1,0 +1,55 @@
+"""The duty of the clerk: write down what a worker has counted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import Final
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from cuckmq._runtime.tally import Tally
+from cuckmq.context import Context
+from cuckmq.errors import CuckmqError
+from cuckmq.protocol.stat import record_stats
+
+_logger = logging.getLogger("cuckmq.worker")
+
+CLERK_SECS: Final = 5.0
+
+
+class Clerk:
+    """Writes every few seconds, if there is anything to write. What could not be written is lost.
+
+    Args:
+        context: whose queue.
+        tally: what was counted.
+    """
+
+    name = "clerk"
+
+    def __init__(self, context: Context, tally: Tally) -> None:
+        self._context = context
+        self._tally = tally
+        self._has_asked = False
+
+    async def turn(self) -> float:
+        """Write what there is; the first time at least learn what time it is over there."""
+        tallies = self._tally.take()
+        if tallies is not None or not self._has_asked:
+            (there,) = await self._context.database.run(record_stats(tallies or "[]"))
+            self._tally.skew = there - datetime.now(UTC)
+            self._has_asked = True
+        return CLERK_SECS
+
+    async def finish(self, timeout_secs: float) -> None:
+        """Write what is left, when the worker stops; or let it be, if that does not go well in time."""
+        try:
+            await asyncio.wait_for(self.turn(), timeout_secs)
+        except (psycopg.Error, PoolTimeout, TimeoutError, OSError, CuckmqError) as error:
+            _logger.info("the last statistics were not written: %s", error)
+
+    def trouble(self) -> None:
+        """Nothing is believed of the database but its clock."""

@@ -1,0 +1,32 @@
+"""Durations by the power of two: a few counts that tell how long most of them were.
+
+Bucket 0 is below a millisecond, bucket k from 2 to the power of k-1 up to 2 to the power of k, the last
+one everything longer, which is six days. What lies inside a bucket is taken to lie there evenly, so a
+percentile told is off by less than a factor of two. Histograms add up, over minutes and workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+NUM_BUCKETS: Final = 30
+
+
+def bucket_of(secs: float) -> int:
+    """Tell the bucket of a duration; one below zero, from clocks that differ, is none at all."""
+    return min(int(max(secs, 0.0) * 1000).bit_length(), NUM_BUCKETS - 1)
+
+
+def percentile(histogram: Sequence[int], percent: float) -> float | None:
+    """Tell the seconds that so many percent of the durations stay below; None when there are none."""
+    wanted = sum(histogram) * percent / 100
+    if not sum(histogram):
+        return None
+    seen = 0
+    for bucket, num in enumerate(histogram):
+        if num and seen + num >= wanted:
+            low, high = (0.0, 0.001) if bucket == 0 else (2.0 ** (bucket - 1) / 1000, 2.0**bucket / 1000)
+            return low + (high - low) * (wanted - seen) / num
+        seen += num
+    raise AssertionError("the last bucket that holds any reaches the sum")
