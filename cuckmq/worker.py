@@ -16,7 +16,6 @@ from cuckmq._runtime.dispatcher import Dispatcher
 from cuckmq._runtime.duty import DutyLoop
 from cuckmq._runtime.ear import Ear
 from cuckmq._runtime.executor import Executor
-from cuckmq._runtime.expirer import Expirer
 from cuckmq._runtime.farewell import drain, take_leave
 from cuckmq._runtime.heart import Heart
 from cuckmq._runtime.herald import Herald
@@ -25,6 +24,7 @@ from cuckmq._runtime.own_state import OwnState
 from cuckmq._runtime.rescuer import Rescuer
 from cuckmq._runtime.scout import Scout
 from cuckmq._runtime.session import Session
+from cuckmq._runtime.sweeper import Sweeper
 from cuckmq._runtime.tally import Tally
 from cuckmq._runtime.threads import Threads
 from cuckmq._runtime.waiting import first_of, until_ended
@@ -257,7 +257,7 @@ class Worker(Daemon):
         self._lanes.start(self.concurrency)
         self._duties = [
             DutyLoop(Rescuer(self.context, beat_secs=self._beat_secs, lease_secs=self._lease_secs)),
-            DutyLoop(Expirer(self.context)),
+            DutyLoop(Sweeper(self.context)),
             DutyLoop(Scout(self.context, lambda: self._session.channel_ids)),
             self._make_herald(),
             DutyLoop(self._clerk),
