@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cuckmq.errors import CuckmqError
     from cuckmq.handle import JobHandle
     from cuckmq.job import AttemptError, Job
+    from cuckmq.limits import Limits
     from cuckmq.orchestrator import Orchestrator
     from cuckmq.outcome import Cancel, Fail, Retry, Snooze
     from cuckmq.schema import generate_migration_sql
@@ -32,6 +33,7 @@ __all__ = [
     "JobDefinition",
     "JobHandle",
     "JobState",
+    "Limits",
     "Linear",
     "Orchestrator",
     "Quadratic",
@@ -56,6 +58,7 @@ _HOMES: Final = {
     "JobDefinition": "definition",
     "JobHandle": "handle",
     "JobState": "state",
+    "Limits": "limits",
     "Linear": "backoff",
     "Orchestrator": "orchestrator",
     "Quadratic": "backoff",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar, overload
 
@@ -9,8 +11,8 @@ import psycopg
 from typing_extensions import Unpack
 
 from cuckmq.attempt import AnyAttempt
+from cuckmq.deployable import Deployable
 from cuckmq.errors import ConfigurationError, DefinitionError, KeyNotFound
-from cuckmq.events import DefinitionDeployed
 from cuckmq.handle import JobHandle
 from cuckmq.home import Home
 from cuckmq.intake import Intake
@@ -18,18 +20,17 @@ from cuckmq.names import check_name, check_unique_key
 from cuckmq.options import EnqueueOptions, JobOptions, RepeatingOptions
 from cuckmq.outcome import Answer
 from cuckmq.payload import Codec
-from cuckmq.protocol.deploy import deploy, undeploy
 from cuckmq.protocol.unique_key import find_holder
 from cuckmq.signature import read_signature
 from cuckmq.target import target_of
-from cuckmq.terms import as_deployment, read_terms
+from cuckmq.terms import read_terms
 
 PayloadT = TypeVar("PayloadT")
 ResultT = TypeVar("ResultT")
 OwnResultT = TypeVar("OwnResultT")
 
 
-class JobDefinition(Generic[PayloadT, ResultT]):
+class JobDefinition(Deployable, Generic[PayloadT, ResultT]):
     """A typed job. Made by `@context.job(...)`, or by this class; both do the same.
 
     Payload and result types are taken from the work function's annotations. The function takes
@@ -116,7 +117,7 @@ class JobDefinition(Generic[PayloadT, ResultT]):
                 f"job {name!r}: only a job without a payload can repeat, since nobody is there to give one"
             )
         self._intake = Intake(context, self.name, self.terms, self.payload_codec)
-        self._home = context
+        super().__init__(context, self.name, self.terms, self._intake.fixed_job_group)
         context.register(self)
 
     def __repr__(self) -> str:
@@ -129,24 +130,6 @@ class JobDefinition(Generic[PayloadT, ResultT]):
                 "executor='process' out"
             )
         return target_of(self.work_function, self.name)
-
-    async def deploy(self) -> None:
-        """Make this definition known to the database, or bring it up to date there.
-
-        Must have been done, by any process, before a job can be enqueued. Safe to repeat.
-        """
-        (definition_id,) = await self._home.database.run(
-            deploy(self.name, as_deployment(self.terms, self._intake.fixed_job_group()))
-        )
-        self._home.known[definition_id] = self
-        self._home.events.tell(DefinitionDeployed(name=self.name, definition_id=definition_id))
-
-    async def undeploy(self) -> bool:
-        """Take this definition out of service: no more enqueues, no more repeats.
-
-        Jobs that are there are still run. Returns whether it was in service.
-        """
-        return (await self._home.database.run(undeploy(self.name)))[0]
 
     @overload
     async def enqueue(
@@ -246,7 +229,11 @@ class JobDefinition(Generic[PayloadT, ResultT]):
         options: EnqueueOptions,
     ) -> list[JobHandle[ResultT]]:
         entry = self._intake.prepare(payloads, options, is_deferred=connection is not None)
-        (job_ids,) = await self._home.database.run(entry.statement, connection)
+        # Nobody is told when there is room, so this asks again (see Patience).
+        while (  # noqa: ASYNC110
+            job_ids := (await self._home.database.run(entry.statement, connection))[0]
+        ) is None:
+            await asyncio.sleep(entry.patience.next_pause_secs())
         self._intake.taken(entry, job_ids)
         return [self._hold(abs(job_id), is_duplicate=job_id < 0) for job_id in job_ids]
 
@@ -254,7 +241,8 @@ class JobDefinition(Generic[PayloadT, ResultT]):
         self, payloads: Sequence[Any], connection: psycopg.Connection[Any] | None, options: EnqueueOptions
     ) -> list[JobHandle[ResultT]]:
         entry = self._intake.prepare(payloads, options, is_deferred=connection is not None)
-        (job_ids,) = self._home.database.run_sync(entry.statement, connection)
+        while (job_ids := self._home.database.run_sync(entry.statement, connection)[0]) is None:
+            time.sleep(entry.patience.next_pause_secs())
         self._intake.taken(entry, job_ids)
         return [self._hold(abs(job_id), is_duplicate=job_id < 0) for job_id in job_ids]
 

@@ -16,6 +16,7 @@
      |   +- InvalidPayload (ValueError)    the payload does not fit, or cannot be stored
      |   +- DefinitionNotDeployed          the database does not know this definition
      |   +- DuplicateJob                   its unique key is held by another job
+     |   +- ChannelFull                    its channel is of bounded size, and has no room
      +- JobError                           about one job
      |   +- JobNotFound (LookupError)      never enqueued, or purged since
      |   +- JobFailed                      result() of a job that failed
@@ -90,6 +91,10 @@ class InvalidPayload(EnqueueError, ValueError):
 
 class DefinitionNotDeployed(EnqueueError):
     """The database does not know this definition: it was never deployed, or was undeployed."""
+
+
+class ChannelFull(EnqueueError):
+    """The channel is of bounded size, and has no room for what was to be put in."""
 
 
 class DuplicateJob(EnqueueError):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeAlias
 
+from cuckmq.limits import Limits
 from cuckmq.state import JobState
 
 _logger = logging.getLogger("cuckmq.events")
@@ -149,6 +150,37 @@ class ScheduleOrphaned(Event):
 
     name: str
     slot_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelPaused(Event):
+    """This process has paused a channel: nobody claims from it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelResumed(Event):
+    """This process has resumed a channel."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelLimited(Event):
+    """This process has set the limits of a channel."""
+
+    name: str
+    limits: Limits
+    max_size: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefinitionLimited(Event):
+    """This process has set the limits of a definition, other than by deploying it."""
+
+    name: str
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

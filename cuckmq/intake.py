@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from cuckmq.errors import InvalidPayload
+from cuckmq.errors import ConfigurationError, InvalidPayload
 from cuckmq.events import JobDeduplicated, JobEnqueued
 from cuckmq.home import Home
 from cuckmq.names import check_job_group
 from cuckmq.options import EnqueueOptions, as_placement, as_uniqueness
+from cuckmq.patience import Patience
 from cuckmq.payload import Codec, CodecError
 from cuckmq.protocol.enqueue import NO_KEYS, Keys, enqueue
 from cuckmq.protocol.statement import Statement
 from cuckmq.terms import Terms
+from cuckmq.types import as_secs
 
 
 class Entry(NamedTuple):
@@ -25,13 +27,15 @@ class Entry(NamedTuple):
         keys: their unique keys.
         channel: where they go.
         is_deferred: whether they count only when the caller's transaction commits.
+        patience: how long to wait for room.
     """
 
-    statement: Statement[list[int]]
+    statement: Statement[list[int] | None]
     groups: Sequence[str | None] | None
     keys: Keys
     channel: str
     is_deferred: bool
+    patience: Patience
 
 
 class Intake:
@@ -65,7 +69,12 @@ class Intake:
         # In the caller's transaction the notification must go with the commit, whenever that is.
         is_silent = not is_deferred and not self._home.wakes.is_notice_due(channel)
         statement = enqueue(self._name, texts, groups, placement, keys, is_silent=is_silent)
-        return Entry(statement, groups, keys, channel, is_deferred)
+        wait_secs = as_secs("wait_secs", options.get("wait_secs") or 0.0)
+        if wait_secs and is_deferred:
+            raise ConfigurationError(
+                "wait_secs cannot be kept in a transaction of yours: what makes room may wait for it to end"
+            )
+        return Entry(statement, groups, keys, channel, is_deferred, Patience(channel, wait_secs))
 
     def taken(self, entry: Entry, job_ids: list[int]) -> None:
         """Wake and tell those whom it concerns, unless all depends on a commit of the caller's."""

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from cuckmq.backoff import Backoff
 from cuckmq.errors import ConfigurationError
+from cuckmq.limits import Limits
 from cuckmq.names import check_name
 from cuckmq.protocol.enqueue import Placement
 from cuckmq.recurrence import Missed, Overlap
@@ -55,6 +56,8 @@ class JobOptions(TypedDict, total=False):
         keep_succeeded_secs: how long a job that succeeded is kept; 0 to remove it at once. None, which is
             the default, for what the context says (job_post_finalize_delete_secs).
         keep_failed_secs: the same for a job that failed or was cancelled.
+        limits: how many of its jobs may run at once, and how many may be taken within a span of time, over
+            all workers and channels.
         describe: what debug log lines say of a payload; without it they say nothing of payloads.
     """
 
@@ -77,6 +80,7 @@ class JobOptions(TypedDict, total=False):
     expires_secs: Secs | None
     keep_succeeded_secs: Secs | None
     keep_failed_secs: Secs | None
+    limits: Limits | None
     describe: Callable[[Any], str]
 
 
@@ -119,6 +123,7 @@ class EnqueueOptions(TypedDict, total=False):
         on_duplicate: `return` the job that holds the key, or `raise` DuplicateJob.
         expires_secs: fail those that no worker has taken so long after they might run.
         expires_at: fail those that no worker has taken by then; a datetime with a time zone.
+        wait_secs: wait so long for room in a channel of bounded size, instead of being refused at once.
     """
 
     delay_secs: Secs | None
@@ -135,6 +140,7 @@ class EnqueueOptions(TypedDict, total=False):
     on_duplicate: OnDuplicate | None
     expires_secs: Secs | None
     expires_at: datetime | None
+    wait_secs: Secs | None
 
 
 JOB_OPTIONS: Final = frozenset({*JobOptions.__annotations__, *RepeatingOptions.__annotations__})

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from cuckmq.backoff import DEFAULT_BACKOFF_SECS, Backoff, check_backoff
 from cuckmq.errors import DefinitionError
+from cuckmq.limits import Limits, check_limits
 from cuckmq.names import check_job_group, check_name
 from cuckmq.options import (
     JOB_OPTIONS,
@@ -62,6 +63,7 @@ class Terms:
     expires_secs: float | None
     keep_succeeded_secs: float | None
     keep_failed_secs: float | None
+    limits: Limits | None
     describe: Callable[[Any], str] | None
 
     @property
@@ -109,6 +111,7 @@ def read_terms(name: str, options: RepeatingOptions) -> Terms:
         expires_secs=as_optional_secs("expires_secs", options.get("expires_secs"), minimum=MIN_EXPIRES_SECS),
         keep_succeeded_secs=as_optional_secs("keep_succeeded_secs", options.get("keep_succeeded_secs")),
         keep_failed_secs=as_optional_secs("keep_failed_secs", options.get("keep_failed_secs")),
+        limits=check_limits(options.get("limits")),
         describe=options.get("describe"),
     )
 
@@ -167,4 +170,5 @@ def as_deployment(terms: Terms, job_group: str | None) -> Deployment:
         expires_secs=terms.expires_secs,
         keep_succeeded_secs=terms.keep_succeeded_secs,
         keep_failed_secs=terms.keep_failed_secs,
+        limits=terms.limits,
     )

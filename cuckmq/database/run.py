@@ -14,6 +14,7 @@ from psycopg import pq
 from psycopg.rows import tuple_row
 
 from cuckmq.errors import (
+    ChannelFull,
     ChannelInUse,
     ChannelNotFound,
     ConfigurationError,
@@ -78,6 +79,8 @@ def translate(error: psycopg.Error, schema: str) -> NoReturn:
             raise WorkerNotFound(f"{told}{hint}") from error
         case "CQ407":
             raise ChannelInUse(f"{told}{hint}") from error
+        case "CQ429":
+            raise ChannelFull(f"{told}{hint}") from error
         case "CQ409":
             raise DuplicateJob(f"{told}{hint}", job_id=int(error.diag.message_detail or 0)) from error
         case _:

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from cuckmq.limits import Limits
 from cuckmq.protocol.statement import Statement, only
 from cuckmq.recurrence import Missed, Overlap
 
 DEPLOY: Final = (
     "select {schema}.deploy(%s, %s, %s::integer, %s::float8, %s::integer, %s::integer, %s::integer,"
     " %s::float8, %s, %s, %s, %s::float8, %s,"
-    " %s::float8, %s::float8, %s::float8, %s, %s, %s, %s, %s::timestamptz)"
+    " %s::float8, %s::float8, %s::float8, %s, %s, %s, %s, %s::timestamptz,"
+    " %s, %s::integer, %s::integer, %s::float8)"
 )
 UNDEPLOY: Final = "select {schema}.undeploy(%s)"
 FIND: Final = "select d.name, d.id from {schema}.job_definition d where d.name = any(%s)"
@@ -42,11 +44,13 @@ class Deployment:
     missed: Missed = "one"
     overlap: Overlap = "queue"
     next_at: datetime | None = None
+    limits: Limits | None = None
 
 
 def deploy(name: str, deployment: Deployment) -> Statement[int]:
     """Make a definition known or bring it up to date; one row, of its id. Safe to repeat."""
     what = deployment
+    limits = what.limits or Limits()
     return Statement(
         DEPLOY,
         (
@@ -71,6 +75,10 @@ def deploy(name: str, deployment: Deployment) -> Statement[int]:
             what.missed,
             what.overlap,
             what.next_at,
+            None if what.limits is None else True,
+            limits.concurrency,
+            limits.rate,
+            limits.span_secs,
         ),
         only,
     )

@@ -11,7 +11,8 @@ from cuckmq.protocol.statement import Statement, only
 
 SQL: Final = (
     "select {schema}.enqueue_many(%s, %s::text[], %s::text[], %s::float8, %s::timestamptz, %s, %s::integer,"
-    " %s::integer, %s::integer, %s::integer, %s, %s::float8, %s::timestamptz, %s::text[], %s, %s::float8, %s)"
+    " %s::integer, %s::integer, %s::integer, %s, %s::float8, %s::timestamptz, %s::text[], %s, %s::float8, %s,"
+    " 'refuse')"
 )
 
 
@@ -58,8 +59,10 @@ def enqueue(
     keys: Keys = NO_KEYS,
     *,
     is_silent: bool,
-) -> Statement[list[int]]:
+) -> Statement[list[int] | None]:
     """Put in a job for each payload, all or none; one row, of the ids in their order.
+
+    The row is None, and nothing was put in, when the channel is of bounded size and has no room.
 
     In the place of a duplicate is the id of the job that holds its key, negated.
 

@@ -8,6 +8,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
+from cuckmq.limits import Limits
+from cuckmq.protocol.limits import as_limits
 from cuckmq.protocol.statement import Statement
 from cuckmq.recurrence import Missed, Overlap
 from cuckmq.state import JobState
@@ -42,10 +44,13 @@ CHANNELS: Final = """
         select l.channel_id, e.state, sum(e.num)::bigint as num
         from entry e join {schema}.lane l on l.id = e.lane_id group by l.channel_id, e.state
     )
-    select c.name, coalesce(jsonb_object_agg(n.state, n.num) filter (where n.state is not null), '{}')
-    from {schema}.channel c left join counted n on n.channel_id = c.id
+    select c.name, coalesce(jsonb_object_agg(n.state, n.num) filter (where n.state is not null), '{}'),
+        c.is_paused, q.concurrency, q.rate, q.rate_secs, c.max_size
+    from {schema}.channel c
+    left join {schema}.quota q on q.channel_id = c.id
+    left join counted n on n.channel_id = c.id
     where c.destroyed_at is null and (%s::text is null or c.name = %s::text)
-    group by c.id order by c.name
+    group by c.id, q.id order by c.name
 """
 SCHEDULES: Final = """
     select s.name, d.name, s.repeat_secs, s.cron, s.timezone, s.missed, s.overlap, s.payload::text,
@@ -96,10 +101,16 @@ class ChannelInfo:
     Attributes:
         name: as definitions, jobs and workers name it.
         counts: how many of its jobs are in each state, those that have none included.
+        is_paused: whether nobody claims from it.
+        limits: what may be taken from it.
+        max_size: how many jobs may stand in it; None for no limit.
     """
 
     name: str
     counts: Mapping[JobState, int]
+    is_paused: bool
+    limits: Limits
+    max_size: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,5 +165,11 @@ def _worker(row: tuple[Any, ...]) -> WorkerInfo:
 
 
 def _channel(row: tuple[Any, ...]) -> ChannelInfo:
-    name, counts = row
-    return ChannelInfo(name, MappingProxyType({state: counts.get(state.value, 0) for state in JobState}))
+    name, counts, is_paused, concurrency, rate, rate_secs, max_size = row
+    return ChannelInfo(
+        name,
+        MappingProxyType({state: counts.get(state.value, 0) for state in JobState}),
+        is_paused,
+        as_limits(concurrency, rate, rate_secs),
+        max_size,
+    )

@@ -45,7 +45,7 @@ PLANTED = {
         "insert into {schema}.running (job_id, worker_id, attempt) values (1, 999, 1)",
     ],
     "a leased group has no worker": [
-        "insert into {schema}.group_lease (group_hash, worker_id) values (1, 999)"
+        "insert into {schema}.group_lease (seat, group_hash, worker_id) values (1, 1, 999)"
     ],
     "a grouped job runs without its worker holding the lease": [
         f"{RUN} select job_id, {BY}, 1, group_hash from {{schema}}.waiting",

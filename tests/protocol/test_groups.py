@@ -278,3 +278,74 @@ def test_a_job_that_someone_cancels_at_this_moment_is_passed_over(queue: Queue) 
     one.rollback()
     queue.make_due()
     assert [job.job_id for job in queue.eye.claim(worker_id)] == [job_id]
+
+
+def seats(queue: Queue) -> int:
+    return queue.count("group_lease")
+
+
+def test_a_group_may_be_served_by_several(queue: Queue) -> None:
+    """E21: by as many as it is told, also by one worker; each claim takes one seat, in order of the line."""
+    queue.eye.deploy("PING")
+    job_ids = [queue.eye.enqueue("PING", job_group="a") for _ in range(9)]
+    queue.eye.rows("select {schema}.limit_group('a', 3)")
+    one, two = queue.eye.register(), queue.eye.register()
+    held = [queue.eye.claim(worker_id) for worker_id in (one, two, one, two, one)]
+    assert [[job.job_id for job in jobs] for jobs in held] == [[each] for each in job_ids[:3]] + [[], []]
+    assert len({jobs[0].group_hash for jobs in held[:3]}) == 3
+    assert queue.eye.problems() == []
+    queue.eye.succeed(one, held[0])
+    assert seats(queue) == 2
+    assert [job.job_id for job in queue.eye.claim(two)] == [job_ids[3]]
+    assert queue.eye.claim(two) == []
+
+
+def test_the_seats_of_a_lost_worker_alone_are_given_back(queue: Queue) -> None:
+    """E21, E11: the other goes on; and the group is told empty only when nobody serves it."""
+    queue.eye.deploy("PING", p_num_stalls=5)
+    queue.eye.rows("select {schema}.limit_group('a', 2)")
+    first, second = (queue.eye.enqueue("PING", job_group="a") for _ in range(2))
+    lost, alive = queue.eye.register(), queue.eye.register()
+    assert [job.job_id for job in queue.eye.claim(lost)] == [first]
+    kept = queue.eye.claim(alive)
+    assert [job.job_id for job in kept] == [second]
+    queue.silence(lost)
+    assert queue.eye.rescue() == {first: "queued"}
+    assert seats(queue) == 1
+    again = queue.eye.claim(alive)
+    assert [job.job_id for job in again] == [first]
+    assert queue.eye.succeed(alive, kept) == {}
+    assert queue.eye.succeed(alive, again) == {again[0].group_hash: "emptied"}
+
+
+def test_fewer_seats_are_kept_to_as_soon_as_they_are_free(queue: Queue) -> None:
+    """E21: those that are taken stay taken until their slice is done."""
+    queue.eye.deploy("PING")
+    queue.eye.rows("select {schema}.limit_group('a', 3)")
+    for _ in range(9):
+        queue.eye.enqueue("PING", job_group="a")
+    worker_id = queue.eye.register()
+    held = [queue.eye.claim(worker_id) for _ in range(3)]
+    queue.eye.rows("select {schema}.limit_group('a', 1)")
+    assert queue.eye.claim(worker_id) == []
+    queue.eye.succeed(worker_id, held[1])
+    queue.eye.succeed(worker_id, held[2])
+    assert queue.eye.claim(worker_id) == []
+    queue.eye.succeed(worker_id, held[0])
+    assert len(queue.eye.claim(worker_id)) == 1
+    assert queue.eye.claim(worker_id) == []
+
+
+def test_groups_are_served_in_turn(queue: Queue) -> None:
+    """E21: one that floods its line gets no more turns than another."""
+    queue.eye.deploy("PING")
+    queue.eye.enqueue_many("PING", ["1"] * 300, ["flood"] * 300)
+    for name in ("a", "b"):
+        queue.eye.enqueue_many("PING", ["1"] * 5, [name] * 5)
+    worker_id = queue.eye.register()
+    order: list[str | None] = []
+    for _ in range(15):
+        (job,) = queue.eye.claim(worker_id, limit=1)
+        order.append(job.job_group)
+        queue.eye.succeed(worker_id, [job])
+    assert {name: order.count(name) for name in ("flood", "a", "b")} == {"flood": 5, "a": 5, "b": 5}

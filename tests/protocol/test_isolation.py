@@ -11,7 +11,7 @@ from tests.support.queue import Queue
 from tests.support.session import ERROR, Outcome, Session
 
 #: Written so that the planner can inline them, which a function with settings forbids.
-INLINED = {"group_hash", "is_suspect", "worker_lock"}
+INLINED = {"group_hash", "is_suspect", "seat_of", "worker_lock"}
 
 #: Everything that unqualified names and signs in the queue's SQL could be mistaken for.
 EVIL = """

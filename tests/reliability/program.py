@@ -13,7 +13,7 @@ import os
 import sys
 import time
 
-from cuckmq import Attempt, Context, Worker
+from cuckmq import Attempt, Context, Limits, Worker
 from cuckmq.events import AttemptLost, Event
 
 
@@ -90,6 +90,12 @@ def define(context: Context, note) -> None:
         if payload[attempt.number - 1] == "exit":
             os._exit(7)
         raise ValueError(attempt.number)
+
+    @context.job(name="limited", limits=Limits(rate=40, rate_secs=0.5))
+    async def limited(payload: float, attempt: Attempt) -> None:
+        note("start", attempt, attempt.job_group)
+        await asyncio.sleep(payload)
+        note("end", attempt, attempt.job_group)
 
     @context.job(name="plain")
     async def plain(payload: int, attempt: Attempt) -> None:

@@ -17,7 +17,8 @@ begin
         union all
         select w.job_id, null, w.lane_id, w.group_hash, 'waiting' from {schema}.waiting w
         union all
-        select r.job_id, null, null, r.group_hash, 'running' from {schema}.running r
+        select r.job_id, null, null, coalesce(l.group_hash, r.group_hash), 'running'
+        from {schema}.running r left join {schema}.group_lease l on l.seat = r.group_hash
     )
     select 'a live job has no place', j.id, null::bigint
     from {schema}.job j where not exists (select from place p where p.job_id = j.id)
@@ -54,7 +55,7 @@ begin
     select 'a grouped job runs without its worker holding the lease', r.job_id, r.group_hash
     from {schema}.running r
     where r.group_hash is not null and not exists (
-        select from {schema}.group_lease l where l.group_hash = r.group_hash and l.worker_id = r.worker_id)
+        select from {schema}.group_lease l where l.seat = r.group_hash and l.worker_id = r.worker_id)
     union all
     select 'a line has neither a turn nor a lease', null, w.group_hash
     from (select distinct x.group_hash, x.lane_id from {schema}.waiting x) w

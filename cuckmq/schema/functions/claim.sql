@@ -4,6 +4,10 @@
 -- commits; jobs of one group are never running for two workers. Lanes are walked by priority, then in
 -- no fixed order, so that no channel starves another; within a lane, by run_at.
 --
+-- Limits: what may not be taken now is a lane that is not walked. A paused one is left out; one with limits is
+-- served by take_limited(), before anything else, as far as they allow. Lanes without limits pay a look at
+-- their row, which is read anyway.
+--
 -- Marks: p_marks tells, lane by lane, where the worker's earlier claims have come to. The walk starts
 -- there and not at the head of the index, where a snapshot held anywhere in the database lets dead
 -- entries pile up. What appears behind a mark is found by a claim without marks, which the worker
@@ -27,7 +31,8 @@
 -- Plans: made on small tables and kept, or on large ones without statistics, they must walk the index in
 -- its order. A bitmap scan looked cheaper to the planner, and sorted a million rows to give a hundred.
 --
--- Locks, in this order and never waiting: due entries, ready entries, groups (advisory), leases, lines;
+-- Locks, in this order: the quotas of limited lanes (waiting); then, never waiting: due entries, ready
+-- entries, groups (advisory), leases, lines;
 -- tied jobs' keys;
 -- last the worker's own row, which proves that rescue() has not taken the worker for dead and keeps it
 -- from doing so before this commits. Lost, or locked by rescue() at this moment: CQ002, and nothing was
@@ -54,6 +59,11 @@ as $$
 declare
     v_lane_ids integer[];
     v_marks timestamptz[];
+    v_limited_lane_ids integer[];
+    v_limited_marks timestamptz[];
+    v_limited record;
+    v_limit integer := p_limit;
+    v_is_limited boolean := false;
     v_promoted timestamptz;
     v_job_ids bigint[];
     v_group_hashes bigint[];
@@ -62,35 +72,54 @@ declare
     v_is_suspect boolean := false;
     v_slices record;
 begin
-    select array_agg(x.id), array_agg(x.mark) into v_lane_ids, v_marks
+    select array_agg(x.id) filter (where not x.is_limited), array_agg(x.mark) filter (where not x.is_limited),
+        array_agg(x.id) filter (where x.is_limited), array_agg(x.mark) filter (where x.is_limited)
+    into v_lane_ids, v_marks, v_limited_lane_ids, v_limited_marks
     from (
-        select l.id, coalesce(m.mark, '-infinity') as mark
+        select l.id, coalesce(m.mark, '-infinity') as mark, l.is_limited
         from {schema}.lane l
         left join unnest(p_marked_lane_ids, p_marks) m(lane_id, mark) on m.lane_id = l.id
-        where p_channel_ids is null or l.channel_id = any(p_channel_ids)
+        where (p_channel_ids is null or l.channel_id = any(p_channel_ids)) and not l.is_paused
         order by l.priority desc, random()
     ) x;
 
+    -- A suspect of a lane without limits must not wait for a moment in which the others give nothing.
+    if v_limited_lane_ids is not null and not exists (
+        select from {schema}.ready r where r.lane_id = any(v_lane_ids) and r.is_suspect)
+    then
+        v_promoted := {schema}.promote(v_limited_lane_ids, p_limit);
+        v_limited := {schema}.take_limited(v_limited_lane_ids,
+            array(select least(u.mark, v_promoted) from unnest(v_limited_marks) u(mark)), p_definition_ids, p_limit);
+        v_job_ids := v_limited.job_ids;
+        v_turns := v_limited.turns;
+        v_turn_lane_ids := v_limited.turn_lane_ids;
+        v_is_suspect := v_limited.is_suspect;
+        v_limit := p_limit - coalesce(cardinality(v_job_ids), 0) - coalesce(cardinality(v_turns), 0);
+        v_is_limited := v_limit < p_limit;
+    end if;
+
     v_promoted := {schema}.promote(v_lane_ids, p_limit);
 
-    with taken as (
-        delete from {schema}.ready r where r.ctid = any(array(
-            select x.ctid from unnest(v_lane_ids) lane(id) cross join lateral (
-                select y.ctid, y.group_hash from {schema}.ready y
-                where y.lane_id = lane.id and y.is_suspect
-                    and (y.definition_id is null or y.definition_id = any(p_definition_ids))
-                order by y.run_at limit 1 for update skip locked
-            ) x
-            where x.group_hash is null or pg_try_advisory_xact_lock(x.group_hash)
-            limit 1))
-        returning r.lane_id, r.job_id, r.group_hash
-    )
-    select array_agg(t.job_id) filter (where t.job_id is not null),
-        array_agg(t.group_hash) filter (where t.job_id is null), array_agg(t.lane_id), count(*) > 0
-    into v_job_ids, v_turns, v_turn_lane_ids, v_is_suspect
-    from taken t;
+    if not v_is_limited then
+        with taken as (
+            delete from {schema}.ready r where r.ctid = any(array(
+                select x.ctid from unnest(v_lane_ids) lane(id) cross join lateral (
+                    select y.ctid, y.group_hash from {schema}.ready y
+                    where y.lane_id = lane.id and y.is_suspect
+                        and (y.definition_id is null or y.definition_id = any(p_definition_ids))
+                    order by y.run_at limit 1 for update skip locked
+                ) x
+                where x.group_hash is null or pg_try_advisory_xact_lock(x.group_hash)
+                limit 1))
+            returning r.lane_id, r.job_id, r.group_hash
+        )
+        select array_agg(t.job_id) filter (where t.job_id is not null),
+            array_agg(t.group_hash) filter (where t.job_id is null), array_agg(t.lane_id), count(*) > 0
+        into v_job_ids, v_turns, v_turn_lane_ids, v_is_suspect
+        from taken t;
+    end if;
 
-    if not v_is_suspect then
+    if not v_is_suspect and v_limit > 0 then
         with taken as (
             delete from {schema}.ready r where r.ctid = any(array(
                 select x.ctid from (
@@ -100,27 +129,27 @@ begin
                         where z.lane_id = lane.id and z.run_at >= least(lane.mark, v_promoted)
                             and not z.is_suspect
                             and (z.definition_id is null or z.definition_id = any(p_definition_ids))
-                        order by z.run_at limit p_limit for update skip locked
-                    ) y limit p_limit
+                        order by z.run_at limit v_limit for update skip locked
+                    ) y limit v_limit
                 ) x where x.group_hash is null or pg_try_advisory_xact_lock(x.group_hash)))
             returning r.lane_id, r.run_at, r.job_id, r.group_hash
         ), placed as (
             select t.* from taken t order by array_position(v_lane_ids, t.lane_id), t.run_at, t.job_id
         )
-        select array_agg(p.job_id) filter (where p.job_id is not null),
-            array_agg(p.group_hash) filter (where p.job_id is null),
-            array_agg(p.lane_id) filter (where p.job_id is null)
+        select v_job_ids || array_agg(p.job_id) filter (where p.job_id is not null),
+            v_turns || array_agg(p.group_hash) filter (where p.job_id is null),
+            v_turn_lane_ids || array_agg(p.lane_id) filter (where p.job_id is null)
         into v_job_ids, v_turns, v_turn_lane_ids
         from placed p;
     end if;
 
     if v_turns is not null then
         v_slices := {schema}.take_slices(p_worker_id, v_turns, v_turn_lane_ids, p_definition_ids,
-            case when v_is_suspect then 1
+            case when v_is_suspect or v_is_limited then 1
                  else greatest(1, least(p_slice, p_limit / cardinality(v_turns))) end,
             v_is_suspect);
         v_group_hashes := array_fill(null::bigint, array[coalesce(cardinality(v_job_ids), 0)])
-            || v_slices.group_hashes;
+            || v_slices.seats;
         v_job_ids := v_job_ids || v_slices.job_ids;
     end if;
     if v_job_ids is null then
@@ -147,6 +176,10 @@ begin
     select c.id, c.attempt, c.definition_id, c.lane_id, c.run_at, c.job_group, c.group_hash, v_is_suspect,
         c.error_count, c.stall_count, c.num_attempts, c.payload::text
     from claimed c order by c.place;
+
+    if v_is_limited then
+        perform {schema}.charge(v_job_ids);
+    end if;
 
     perform 1 from {schema}.worker w where w.id = p_worker_id and not w.is_lost for key share skip locked;
     if not found then

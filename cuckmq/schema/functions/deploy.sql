@@ -2,6 +2,7 @@
 --
 -- A definition that repeats gets a schedule of its name (see put_schedule): due at p_next_at when it is new,
 -- which is at once unless said otherwise. One that no longer repeats loses that schedule.
+-- Limits are set when p_is_limited is given, null limits being none; otherwise they stay as they are.
 -- Safe to repeat, and safe to run by many at once. Locks the definition's row,
 -- then its schedule's, to the end.
 create or replace function {schema}.deploy(
@@ -25,13 +26,19 @@ create or replace function {schema}.deploy(
     p_timezone text default 'UTC',
     p_missed text default 'one',
     p_overlap text default 'queue',
-    p_next_at timestamptz default null
+    p_next_at timestamptz default null,
+    p_is_limited boolean default null,
+    p_concurrency integer default null,
+    p_rate integer default null,
+    p_rate_secs double precision default null
 ) returns integer
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_lane_id integer := {schema}.lane_for(p_channel, p_priority);
+    v_lane_id integer := {schema}.lane_for(p_channel, p_priority, coalesce((
+        select l.definition_id from {schema}.job_definition d join {schema}.lane l on l.id = d.lane_id
+        where d.name = p_name), 0));
     v_id integer;
 begin
     insert into {schema}.job_definition as d (
@@ -59,6 +66,10 @@ begin
         deployed_at = excluded.deployed_at,
         undeployed_at = null
     returning d.id into v_id;
+
+    if p_is_limited is not null then
+        perform {schema}.limit_definition(p_name, p_concurrency, p_rate, p_rate_secs);
+    end if;
 
     if p_repeat_secs is null and p_cron is null then
         delete from {schema}.schedule s where s.definition_id = v_id and s.is_declared;

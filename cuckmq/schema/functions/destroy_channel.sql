@@ -40,7 +40,10 @@ begin
             select from {schema}.scheduled s where s.lane_id = any(v_lane_ids) and s.job_id is not null)
         and not exists (select from {schema}.waiting w where w.lane_id = any(v_lane_ids));
     if is_destroyed then
-        update {schema}.channel c set destroyed_at = clock_timestamp() where c.id = v_channel_id;
+        update {schema}.channel c set destroyed_at = clock_timestamp(), is_paused = false, max_size = null
+        where c.id = v_channel_id;
+        update {schema}.lane l set is_paused = false where l.channel_id = v_channel_id and l.is_paused;
+        perform {schema}.put_quota(v_channel_id, null, null, null, null);
         perform pg_notify('cuckmq.{schema_name}', 'destroyed ' || v_channel_id);
     end if;
     return next;

@@ -15,6 +15,9 @@
 -- tells how long a key is held: `queued` until its job starts, `live` (the default) until it ends, `kept`
 -- until it is forgotten, `for` p_unique_for_secs from now.
 --
+-- A channel of bounded size that has no room for all of them takes none (see has_room): CQ429, or null is
+-- returned if p_on_full is `refuse`, which leaves the caller's transaction whole. `ignore` puts them in.
+--
 -- Errors: CQ001 when the definition is not deployed, CQ003 when a value is out of range,
 -- CQ409 for a duplicate if p_is_duplicate_refused.
 create or replace function {schema}.enqueue_many(
@@ -34,7 +37,8 @@ create or replace function {schema}.enqueue_many(
     p_unique_keys text[] default null,
     p_unique_scope text default null,
     p_unique_for_secs double precision default null,
-    p_is_duplicate_refused boolean default null
+    p_is_duplicate_refused boolean default null,
+    p_on_full text default 'raise'
 ) returns bigint[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -42,6 +46,7 @@ as $$
 declare
     v_definition record;
     v_lane_id integer;
+    v_max_size integer;
     v_now timestamptz := clock_timestamp();
     v_run_at timestamptz;
     v_is_delayed boolean;
@@ -50,10 +55,12 @@ declare
     v_job_ids bigint[];
 begin
     select d.id, d.delay_secs, d.num_attempts, d.num_stalls, d.num_failures, d.job_group, d.lane_id,
-        l.channel_id, l.priority, d.expires_secs, d.keep_succeeded_secs, d.keep_failed_secs,
+        c.name as channel, c.max_size, l.priority, l.definition_id as own_id, d.expires_secs, d.keep_succeeded_secs, d.keep_failed_secs,
         d.unique_key, d.unique_scope, d.unique_for_secs, d.is_duplicate_refused
     into v_definition
-    from {schema}.job_definition d join {schema}.lane l on l.id = d.lane_id
+    from {schema}.job_definition d
+    join {schema}.lane l on l.id = d.lane_id
+    join {schema}.channel c on c.id = l.channel_id
     where d.name = p_definition and d.undeployed_at is null;
     if not found then
         raise exception 'job definition "%" is not deployed', p_definition
@@ -67,10 +74,22 @@ begin
     end if;
 
     v_lane_id := v_definition.lane_id;
+    v_max_size := v_definition.max_size;
     if p_channel is not null or p_priority is not null then
         v_lane_id := {schema}.lane_for(
-            coalesce(p_channel, (select c.name from {schema}.channel c where c.id = v_definition.channel_id)),
-            coalesce(p_priority, v_definition.priority));
+            coalesce(p_channel, v_definition.channel),
+            coalesce(p_priority, v_definition.priority), v_definition.own_id);
+        select c.max_size into v_max_size
+        from {schema}.lane l join {schema}.channel c on c.id = l.channel_id where l.id = v_lane_id;
+    end if;
+    if v_max_size is not null and p_on_full <> 'ignore'
+        and not {schema}.has_room(v_lane_id, cardinality(p_payloads))
+    then
+        if p_on_full = 'refuse' then
+            return null;
+        end if;
+        raise exception 'the channel of "%" is full: it holds at most % jobs', p_definition, v_max_size
+        using errcode = 'CQ429', hint = 'try again when some were taken';
     end if;
     v_run_at := greatest(v_now, coalesce(
         p_run_at, v_now + coalesce(p_delay_secs, v_definition.delay_secs) * interval '1 second'));

@@ -33,7 +33,9 @@ begin
             )
         ) e
         where l.id = any({schema}.lanes_of(p_channel))
-            and not exists (select from {schema}.group_lease g where g.group_hash = e.group_hash)
+            and (e.group_hash is null or (
+                select count(*) from {schema}.group_lease g where g.group_hash = e.group_hash
+            ) < coalesce((select m.concurrency from {schema}.group_limit m where m.group_hash = e.group_hash), 1))
     ), first_of_group as (
         select distinct on (e.group_hash) e.* from entry e
         where e.group_hash is not null

@@ -43,9 +43,9 @@ begin
         where j.id = any(v_job_ids) and j.job_group is not null
             and {schema}.is_suspect(j.stall_count, j.num_stalls));
     perform {schema}.release_groups(p_worker_id, array(
-        select l.group_hash from {schema}.group_lease l
+        select l.seat from {schema}.group_lease l
         where l.worker_id = p_worker_id and not exists (
-            select from {schema}.running r where r.group_hash = l.group_hash)
+            select from {schema}.running r where r.group_hash = l.seat)
     ), p_suspect_hashes => v_suspects);
     return v_job_ids;
 end $$;

@@ -56,7 +56,7 @@ begin
     where s.is_lost or s.is_expired
         or case when s.is_lock_held then pg_try_advisory_xact_lock({schema}.worker_lock(s.id)) else false end;
     with held as materialized (
-        select l.group_hash from {schema}.group_lease l
+        select distinct l.group_hash from {schema}.group_lease l
         where l.worker_id = any(v_dead) or l.acquired_at < v_overdue_before
     )
     select coalesce(array_agg(h.group_hash), '{}') into v_groups
@@ -69,7 +69,7 @@ begin
     v_job_ids := array(
         select r.job_id from {schema}.running r
         where r.worker_id = any(v_dead) or r.group_hash in (
-            select l.group_hash from {schema}.group_lease l
+            select l.seat from {schema}.group_lease l
             where l.group_hash = any(v_groups) and l.acquired_at < v_overdue_before)
         for update of r skip locked);
     v_job_ids := array(
@@ -113,10 +113,10 @@ begin
     where u.job_id = any(v_lost || v_exhausted || v_taken.cancelled) having count(*) > 0;
 
     perform {schema}.release_groups(null, array(
-        select l.group_hash from {schema}.group_lease l
+        select l.seat from {schema}.group_lease l
         where l.group_hash = any(v_groups)
             and (l.worker_id = any(v_dead) or l.acquired_at < v_overdue_before)
-            and not exists (select from {schema}.running r where r.group_hash = l.group_hash)
+            and not exists (select from {schema}.running r where r.group_hash = l.seat)
     ), (select min(j.run_at) from {schema}.job j where j.id = any(v_job_ids)), coalesce(v_suspects, '{}'));
     delete from {schema}.worker w
     where w.id = any(v_dead)

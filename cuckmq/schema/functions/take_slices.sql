@@ -1,6 +1,7 @@
 -- Serves group turns that a claim has taken: wins the leases it can, and takes the first p_slice jobs
 -- of each line won, in the order of the lanes given. Part of claim(), which holds the advisory lock of
--- every group given here.
+-- every group given here. Returns the jobs, each with the seat that was won for it: its group's hash, or
+-- for a group that several may serve at once, the first of its seats that was free.
 --
 -- A group that has turns in several lanes is served in all of them: one that gives nothing to this
 -- worker must not stand before another for ever.
@@ -21,7 +22,7 @@ create or replace function {schema}.take_slices(
     p_slice integer,
     p_is_suspect boolean,
     out job_ids bigint[],
-    out group_hashes bigint[]
+    out seats bigint[]
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -29,15 +30,26 @@ set enable_seqscan = off
 set enable_bitmapscan = off
 as $$
 declare
+    v_seats bigint[];
     v_won bigint[];
     v_empty bigint[];
 begin
-    with lease as (
-        insert into {schema}.group_lease (group_hash, worker_id)
-        select distinct u.group_hash, p_worker_id from unnest(p_group_hashes) u(group_hash) order by 1
-        on conflict do nothing returning group_hash
+    with asked as (
+        select distinct u.group_hash from unnest(p_group_hashes) u(group_hash)
+    ), lease as (
+        insert into {schema}.group_lease (seat, group_hash, worker_id)
+        select coalesce(free.seat, a.group_hash), a.group_hash, p_worker_id
+        from asked a left join lateral (
+            select {schema}.seat_of(g.group_hash, n) as seat
+            from {schema}.group_limit g cross join generate_series(1, g.concurrency) n
+            where g.group_hash = a.group_hash and not exists (
+                select from {schema}.group_lease l where l.seat = {schema}.seat_of(g.group_hash, n))
+            order by n limit 1
+        ) free on true
+        order by 1
+        on conflict do nothing returning seat, group_hash
     )
-    select array_agg(l.group_hash) into v_won from lease l;
+    select array_agg(l.seat), array_agg(l.group_hash) into v_seats, v_won from lease l;
     if v_won is null then
         return;
     end if;
@@ -56,17 +68,28 @@ begin
             ) y))
         returning w.job_id, w.group_hash, array_position(p_lane_ids, w.lane_id) as place
     )
-    select array_agg(l.job_id order by l.place, l.job_id), array_agg(l.group_hash order by l.place, l.job_id)
-    into job_ids, group_hashes from line l;
+    select array_agg(l.job_id order by l.place, l.job_id),
+        array_agg(v_seats[array_position(v_won, l.group_hash)] order by l.place, l.job_id)
+    into job_ids, seats from line l;
 
     v_empty := array(
-        select u.g from unnest(v_won) u(g) except select u.g from unnest(group_hashes) u(g));
+        select u.g from unnest(v_won, v_seats) u(g, seat) where not u.seat = any(coalesce(seats, '{}')));
     if v_empty <> '{}' then
-        delete from {schema}.group_lease l where l.group_hash = any(v_empty);
+        delete from {schema}.group_lease l
+        where l.seat in (select u.seat from unnest(v_won, v_seats) u(g, seat) where u.g = any(v_empty));
         insert into {schema}.scheduled (lane_id, run_at, group_hash, is_suspect)
         select s.lane_id, clock_timestamp() + interval '1 second', s.group_hash, p_is_suspect
         from {schema}.standing_lanes(v_empty) s
         where (s.group_hash, s.lane_id) in (
             select u.group_hash, u.lane_id from unnest(p_group_hashes, p_lane_ids) u(group_hash, lane_id));
+    end if;
+
+    -- A group with more seats wants to be found by others, too, before this slice is done.
+    if exists (select from {schema}.group_limit g where g.group_hash = any(v_won)) then
+        insert into {schema}.ready (lane_id, run_at, group_hash)
+        select s.lane_id, clock_timestamp(), s.group_hash
+        from {schema}.standing_lanes(array(
+            select g.group_hash from {schema}.group_limit g
+            where g.group_hash = any(v_won) and not g.group_hash = any(v_empty))) s;
     end if;
 end $$;

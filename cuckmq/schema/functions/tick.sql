@@ -37,7 +37,10 @@ begin
             perform {schema}.cancel(v_job_id);
         end if;
         if v_schedule.overlap <> 'skip' or not exists (select from {schema}.job j where j.id = v_job_id) then
-            v_job_id := {schema}.enqueue(v_schedule.definition, v_schedule.payload, v_schedule.job_group);
+            -- A schedule cannot wait for room, and what it puts in is known beforehand.
+            v_job_id := abs(({schema}.enqueue_many(
+                v_schedule.definition, array[v_schedule.payload::text], array[v_schedule.job_group],
+                p_on_full => 'ignore'))[1]);
             job_id := v_job_id;
         end if;
         return next;

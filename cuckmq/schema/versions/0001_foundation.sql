@@ -11,16 +11,23 @@
 create table {schema}.channel (
     id integer generated always as identity primary key,
     name text not null unique check (name <> '' and length(name) <= 200),
+    is_paused boolean not null default false,
+    max_size integer check (max_size >= 1),
     destroyed_at timestamptz
 );
 
 -- A channel at one priority: what a claim walks along. Rows appear at deploy, or at the first enqueue
--- that overrides channel or priority, and stay.
+-- that overrides channel or priority, and stay. A definition with limits of its own has lanes of its own;
+-- definition_id is 0 where definitions share the lane. So a limit is always a limit of lanes, and a lane
+-- that may not be taken from is not walked: nothing stands before anything else.
 create table {schema}.lane (
     id integer generated always as identity primary key,
     channel_id integer not null references {schema}.channel,
     priority smallint not null,
-    unique (channel_id, priority)
+    definition_id integer not null default 0,
+    is_paused boolean not null default false,
+    is_limited boolean not null default false,
+    unique (channel_id, priority, definition_id)
 );
 
 -- Limits of 2147483647 mean: no limit. So no comparison needs a special case.
@@ -134,19 +141,54 @@ create table {schema}.waiting (
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0,
         autovacuum_analyze_scale_factor = 0.05);
 
--- The group is being served by this worker. The primary key is the promise: never by two.
+-- The group is being served by this worker. The primary key is the promise: never by two. A group that may
+-- be served by several has several seats; its first, and the only one of others, is its hash (see seat_of).
 create table {schema}.group_lease (
-    group_hash bigint primary key,
+    seat bigint primary key,
+    group_hash bigint not null,
     worker_id bigint not null,
     acquired_at timestamptz not null default clock_timestamp()
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
+
+-- Groups that may be served by more than one worker at once, and by how many.
+create table {schema}.group_limit (
+    group_hash bigint primary key,
+    job_group text not null,
+    concurrency integer not null check (concurrency between 2 and 1000)
+);
+
+-- What may be taken from the lanes of a channel, or of a definition: at once, and within a span of time.
+-- taken_ats and taken_counts tell when how many were taken within the last rate_secs. Nothing is taken before
+-- opens_at; is_recount_due asks the first who takes after it to see anew who runs.
+create table {schema}.quota (
+    id integer generated always as identity primary key,
+    channel_id integer unique references {schema}.channel on delete cascade,
+    definition_id integer unique references {schema}.job_definition on delete cascade,
+    concurrency integer check (concurrency >= 1),
+    rate integer check (rate >= 1),
+    rate_secs double precision check (rate_secs > 0 and rate_secs <= 1e7),
+    taken_ats timestamptz[] not null default '{}',
+    taken_counts integer[] not null default '{}',
+    opens_at timestamptz not null default '-infinity',
+    is_recount_due boolean not null default false,
+    check ((channel_id is null) <> (definition_id is null)),
+    check ((rate is null) = (rate_secs is null)),
+    check (concurrency is not null or rate is not null)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
+
+-- A job that counts against a limit of concurrency, for as long as it is `running`.
+create table {schema}.slot (
+    quota_id integer not null references {schema}.quota on delete cascade,
+    job_id bigint not null,
+    primary key (quota_id, job_id)
+) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
 
 -- Claimed. This row is the fence: whoever cannot delete it no longer owns the job.
 create table {schema}.running (
     job_id bigint primary key,
     worker_id bigint not null,
     attempt integer not null check (attempt >= 1),
-    group_hash bigint,
+    group_hash bigint,  -- the seat that its worker holds
     claimed_at timestamptz not null default clock_timestamp(),
     is_cancel_requested boolean not null default false
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0,

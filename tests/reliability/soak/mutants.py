@@ -23,7 +23,7 @@ MUTANTS: Final = {
     "no-group-check": Mutant(
         "take_slices",
         "on conflict do nothing returning",
-        "on conflict (group_hash) do update set worker_id = excluded.worker_id returning",
+        "on conflict (seat) do update set worker_id = excluded.worker_id returning",
     ),
 }
 
