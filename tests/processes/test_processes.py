@@ -73,6 +73,20 @@ async def test_the_death_of_a_process_fails_one_job(context: Context):
     assert [each.type for each in (await again.get()).errors] == ["ProcessDied"]
 
 
+async def test_a_process_that_died_while_idle_is_no_jobs_fault(context: Context):
+    """E28: the job that would have got it is run by another, and no try is counted."""
+    add = context.job(name="add", executor="process")(work.add)
+    await context.deploy()
+    async with Worker(context, concurrency=1):
+        first = await (await add.enqueue(work.Sum(left=1, right=1))).result(timeout_secs=30)
+        os.kill(first["pid"], signal.SIGKILL)
+        await eventually(lambda: is_gone(first["pid"]))
+        handle = await add.enqueue(work.Sum(left=1, right=2))
+        second = await handle.result(timeout_secs=30)
+    assert (second["sum"], (await handle.get()).error_count) == (3, 0)
+    assert second["pid"] != first["pid"]
+
+
 async def test_what_a_work_function_may_say(context: Context):
     """E28: exceptions keep their names and tracebacks, retry_on knows them, and verdicts are understood."""
     regret = context.job(
