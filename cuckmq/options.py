@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from typing_extensions import TypedDict
 
@@ -18,6 +18,9 @@ from cuckmq.recurrence import Missed, Overlap
 from cuckmq.retry_rule import Exceptions
 from cuckmq.types import Secs, as_count, as_moment, as_optional_secs, as_secs
 from cuckmq.uniqueness import OnDuplicate, UniqueKey, Uniqueness, UniqueScope, read_uniqueness
+
+ExecutorName: TypeAlias = Literal["process"]
+"""Where a work function may be told to run."""
 
 MIN_EXPIRES_SECS: Final = 0.001
 
@@ -38,6 +41,8 @@ class JobOptions(TypedDict, total=False):
             failed; None for no limit. 1 means that a job is never run again after something went wrong.
         execution_timeout_secs: how long one try may run; None for no limit. Then an async function is
             cancelled, a sync one is told by attempt.is_cancelled, and the try has ended in an error.
+        executor: `process` to run a sync function in a process of its own, for work that keeps the processor
+            busy or might crash. None, the default, for the event loop or a thread, as the function is.
         delay_secs: how long each job waits before it may run.
         job_group: the group in which a job runs alone: a name, or a function from the payload to a
             name or None.
@@ -66,6 +71,7 @@ class JobOptions(TypedDict, total=False):
     num_stalls: int | None
     num_failures: int | None
     execution_timeout_secs: Secs | None
+    executor: ExecutorName | None
     delay_secs: Secs
     job_group: str | Callable[[Any], str | None] | None
     unique_key: UniqueKey | None

@@ -21,6 +21,7 @@ from cuckmq._runtime.heart import Heart
 from cuckmq._runtime.herald import Herald
 from cuckmq._runtime.lanes import Lanes
 from cuckmq._runtime.own_state import OwnState
+from cuckmq._runtime.processes import Processes
 from cuckmq._runtime.rescuer import Rescuer
 from cuckmq._runtime.scout import Scout
 from cuckmq._runtime.session import Session
@@ -28,10 +29,11 @@ from cuckmq._runtime.sweeper import Sweeper
 from cuckmq._runtime.tally import Tally
 from cuckmq._runtime.threads import Threads
 from cuckmq._runtime.waiting import first_of, until_ended
+from cuckmq._runtime.warden import Warden
 from cuckmq.context import Context
 from cuckmq.errors import ConfigurationError
 from cuckmq.names import check_name
-from cuckmq.types import Secs, as_count, as_secs
+from cuckmq.types import Secs, as_count, as_limit, as_secs
 
 STOP_SECS: Final = 1.0
 
@@ -59,6 +61,8 @@ class Worker(Daemon):
         lease_secs: how long the queue waits for that before it gives the jobs to others.
         shutdown_secs: how long stop() lets jobs go on before it lets go of them.
         idle_secs: how long it must have been idle before the event WorkerIdle is told.
+        child_ping_secs: how long a process that runs a job may give no sign of life before it is killed.
+        max_jobs_per_child: how many jobs one process runs before another takes its place; None for no limit.
 
     Raises:
         ConfigurationError: an option is wrong.
@@ -76,6 +80,8 @@ class Worker(Daemon):
         lease_secs: Secs = 10.0,
         shutdown_secs: Secs = 30.0,
         idle_secs: Secs = 0.25,
+        child_ping_secs: Secs = 60.0,
+        max_jobs_per_child: int | None = None,
     ) -> None:
         super().__init__()
         if isinstance(channels, str):
@@ -91,6 +97,8 @@ class Worker(Daemon):
         self._lease_secs = as_secs("lease_secs", lease_secs, minimum=0.2)
         self._shutdown_secs = as_secs("shutdown_secs", shutdown_secs)
         self._idle_secs = as_secs("idle_secs", idle_secs)
+        self._ping_secs = as_secs("child_ping_secs", child_ping_secs, minimum=0.1)
+        self._max_jobs_per_child = as_limit("max_jobs_per_child", max_jobs_per_child, minimum=1)
         if self._lease_secs < 2 * self._beat_secs:
             raise ConfigurationError(
                 f"lease_secs is {self._lease_secs:g}, less than two heartbeats of {self._beat_secs:g}: "
@@ -109,6 +117,13 @@ class Worker(Daemon):
         self._tally = Tally()
         self._clerk = Clerk(self.context, self._tally)
         self._threads = Threads(self.concurrency, f"cuckmq-{self.name}")
+        self._processes = Processes(
+            self.concurrency,
+            f"cuckmq-{self.name}",
+            ping_secs=self._ping_secs,
+            max_jobs=self._max_jobs_per_child,
+            on_storm=self.break_down,
+        )
         self._session = Session(
             self.context,
             name=self.name,
@@ -131,7 +146,12 @@ class Worker(Daemon):
         self._dispatcher.is_paused = self._is_paused
         self._state = OwnState(self.context)
         self._executor = Executor(
-            self.context, self._desk, self._threads, self._state, lambda: self._session.worker_id
+            self.context,
+            self._desk,
+            threads=self._threads,
+            processes=self._processes,
+            state=self._state,
+            worker_id=lambda: self._session.worker_id,
         )
         self._lanes = Lanes(self.context, self._desk, self._executor, lambda: self._heart.is_leased)
         self._ear = Ear(self._desk, self._dispatcher, lambda: self._heart.beat_now())  # noqa: PLW0108 - made next
@@ -261,6 +281,7 @@ class Worker(Daemon):
             DutyLoop(Scout(self.context, lambda: self._session.channel_ids)),
             self._make_herald(),
             DutyLoop(self._clerk),
+            DutyLoop(Warden(self._processes, ping_secs=self._ping_secs)),
         ]
         for duty in self._duties:
             duty.start()
@@ -295,6 +316,7 @@ class Worker(Daemon):
         self._desk.abandon("stopping")
         await asyncio.to_thread(self._heart.stop, STOP_SECS)
         self._threads.close()
+        await asyncio.to_thread(self._processes.close)
         await self._state.tear_down()
         self._talk, self._duties, self._leave = None, [], []
 
