@@ -155,8 +155,43 @@ def test_a_producer_holds_up_nobody(queue: Queue) -> None:
     assert queue.state(overlooked) == "queued"
 
 
+def test_different_ones_that_wait_hold_up_nobody(queue: Queue) -> None:
+    """E31: who ends a job locks what waits for that one, and not what waits for others."""
+    queue.eye.deploy("PING", p_num_stalls=0)
+    cancelled, stalled, ended = put(queue), put(queue), put(queue)
+    children = [put(queue, each) for each in (cancelled, stalled, ended)]
+    canceller = queue.session()
+    canceller.begin()
+    assert canceller.cancel(cancelled) == "cancelled"
+    queue.eye.rows("set lock_timeout = '400ms'")
+    dead, alive = queue.eye.register(), queue.eye.register()
+    assert [job.job_id for job in queue.eye.claim(dead, limit=1)] == [stalled]
+    queue.silence(dead)
+    assert queue.eye.rescue() == {stalled: "failed"}
+    queue.eye.succeed(alive, queue.eye.claim(alive))
+    assert [queue.state(child) for child in children] == ["blocked", "failed", "queued"]
+    canceller.commit()
+    assert queue.state(children[0]) == "failed"
+
+
+def test_a_producer_that_names_one_that_has_ended_holds_up_nobody(queue: Queue) -> None:
+    """E31, C7: its transaction stays open, and others end jobs that are waited for."""
+    queue.eye.deploy("PING")
+    ended = put(queue)
+    assert work_off(queue) == [ended]
+    other = put(queue)
+    child = put(queue, other)
+    producer = queue.session()
+    producer.begin()
+    late = producer.enqueue("PING", needs_ids=[ended])
+    queue.eye.rows("set lock_timeout = '400ms'")
+    assert work_off(queue) == [other, child]
+    producer.commit()
+    assert work_off(queue) == [late]
+
+
 def test_one_that_is_being_cancelled_is_passed_over(queue: Queue) -> None:
-    """E31, C10: no deadlock; and if that is rolled back, the sweep opens it."""
+    """E31, C10: after a moment; and if that is rolled back, the sweep opens it."""
     queue.eye.deploy("PING")
     parent = put(queue)
     child = put(queue, parent)
@@ -168,6 +203,45 @@ def test_one_that_is_being_cancelled_is_passed_over(queue: Queue) -> None:
     assert queue.state(child) == "blocked"
     stragglers(queue)
     assert work_off(queue) == [child]
+
+
+def test_a_circle_of_a_canceller_and_a_worker_comes_apart(queue: Queue) -> None:
+    """E31, C10: one cancels two jobs in a transaction, the other ends the second of them; both go on."""
+    queue.eye.deploy("PING")
+    first, second, third = put(queue), put(queue), put(queue)
+    child = put(queue, first, third, on_dependency_failure="run")
+    worker, canceller = queue.session(), queue.session()
+    for each in (worker, canceller):
+        each.rows("set deadlock_timeout = '1s'")  # as it is by default
+    worker_id = worker.register()
+    jobs = worker.claim(worker_id)
+    queue.eye.rows("select {schema}.recall(%s, %s)", worker_id, [second, third])
+    canceller.begin()
+    assert canceller.cancel(first) == "cancelled"
+    settling = worker.start(worker.succeed, worker_id, [job for job in jobs if job.job_id != first])
+    queue.wait_until_blocked(worker, by=canceller)
+    assert canceller.cancel(second) is None
+    settling.result()
+    canceller.commit()
+    stragglers(queue)
+    assert work_off(queue) == [child]
+
+
+def test_what_ended_while_it_was_in_hand_of_another_counts(queue: Queue) -> None:
+    """E31: neither the success nor the failure could be acted on; the sweep sees both."""
+    queue.eye.deploy("PING")
+    good, bad = put(queue), put(queue)
+    child = put(queue, good, bad)
+    holder = queue.session()
+    holder.begin()
+    holder.rows("select from {schema}.job where id = %s for update", child)
+    worker_id = queue.eye.register()
+    jobs = {job.job_id: job for job in queue.eye.claim(worker_id)}
+    queue.eye.succeed(worker_id, [jobs[good]])
+    queue.eye.settle(worker_id, [Outcome(bad, jobs[bad].attempt, "failed", "declared", ERROR)])
+    assert queue.state(child) == "blocked"
+    holder.commit()
+    assert stragglers(queue) == [(child, "PING", "failed")]
 
 
 def test_a_blocked_job_can_be_cancelled_and_expires(queue: Queue) -> None:
@@ -210,6 +284,51 @@ def test_who_is_waited_for_is_filed_though_nothing_is_kept(queue: Queue) -> None
     assert queue.state(child) == "queued"
     assert set(queue.eye.purge(3600.0)) == set(parents)
     assert work_off(queue) == [child]
+
+
+@pytest.mark.parametrize(
+    ("options", "outcome", "state"),
+    [
+        ({"p_keep_succeeded_secs": 0}, "succeeded", "queued"),
+        ({"p_keep_succeeded_secs": 60, "p_keep_failed_secs": 0}, "failed", "failed"),
+        ({"p_keep_succeeded_secs": 0, "p_keep_failed_secs": 0}, "succeeded", "failed"),
+    ],
+)
+def test_who_is_gone_without_a_trace_ended_in_the_way_that_is_forgotten(
+    queue: Queue, options: dict[str, Any], outcome: str, state: str
+) -> None:
+    """E31, L2: nothing was kept, as the dependency was not committed yet; where nobody knows, it failed."""
+    queue.eye.deploy("BRIEF", **options)
+    queue.eye.deploy("PING")
+    parent = queue.eye.enqueue("BRIEF")
+    producer = queue.session()
+    producer.begin()
+    child = producer.enqueue("PING", needs_ids=[parent])
+    worker_id = queue.eye.register()
+    (job,) = queue.eye.claim(worker_id)
+    if outcome == "failed":
+        queue.eye.settle(worker_id, [Outcome(parent, job.attempt, "failed", "declared", ERROR)])
+    else:
+        queue.eye.succeed(worker_id, [job])
+    producer.commit()
+    assert queue.state(parent) is None
+    stragglers(queue)
+    assert queue.state(child) == state
+
+
+def test_a_purge_spares_who_is_still_waited_for(queue: Queue) -> None:
+    """E31, L1: its end was overlooked, and its time is over before the sweep has come."""
+    queue.eye.deploy("PING")
+    parent = put(queue)
+    producer = queue.session()
+    producer.begin()
+    child = producer.enqueue("PING", needs_ids=[parent])
+    assert work_off(queue) == [parent]
+    producer.commit()
+    assert queue.eye.purge(0.0) == []
+    stragglers(queue)
+    assert queue.state(child) == "queued"
+    assert queue.eye.purge(0.0) == [parent]
 
 
 def test_parents_and_children_in_one_transaction(queue: Queue) -> None:

@@ -1,7 +1,11 @@
 -- Blocks jobs-to-be until others have ended. Part of enqueue_many().
 --
 -- Errors: CQ408 when one of those is not known, or not any more. Takes no lock of them: see
--- unblock_stragglers(). Those that ended already count as they ended, as soon as the job is there (unblock).
+-- unblock_stragglers(). Those that ended already count as they ended, as soon as the job is there (unblock);
+-- that locks the new jobs and nothing else, since nobody can wait for them yet.
+--
+-- One that keeps its successes for a shorter time than its failures, or not at all, and is found nowhere later,
+-- has succeeded: is_success_forgotten. When both are forgotten alike nobody knows, and it counts as failed.
 create or replace function {schema}.need(p_job_ids bigint[], p_needs_ids bigint[], p_policy text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -22,8 +26,12 @@ begin
         raise exception 'on_dependency_failure is fail, cancel or run, not %', p_policy using errcode = 'CQ003';
     end if;
     insert into {schema}.blocked (job_id, policy) select u.id, p_policy from unnest(p_job_ids) u(id);
-    insert into {schema}.dependency (needs_id, job_id)
-    select distinct n.id, u.id from unnest(p_job_ids) u(id) cross join unnest(p_needs_ids) n(id);
+    insert into {schema}.dependency (needs_id, job_id, is_success_forgotten)
+    select n.id, u.id, coalesce(
+        coalesce(j.keep_succeeded_secs, 'infinity') < coalesce(j.keep_failed_secs, 'infinity'), false)
+    from (select distinct x.id from unnest(p_needs_ids) x(id)) n
+    left join {schema}.job j on j.id = n.id
+    cross join unnest(p_job_ids) u(id);
     if exists (
         select from unnest(p_needs_ids) n(id) where not exists (select from {schema}.job j where j.id = n.id))
     then

@@ -1,5 +1,6 @@
 -- Deletes finalized jobs whose time is over, oldest first, and returns them: up to p_limit of those whose
--- definition has an age of its own (purge_at), and as many older than p_older_than_secs of the others.
+-- definition has an age of its own (purge_at), and as many older than p_older_than_secs of the others. One
+-- that somebody still waits for stays until it was seen how it ended (unblock).
 --
 -- When nothing is left to delete it also forgets unique keys that outlived their jobs and their time,
 -- definitions that were undeployed longer ago than that and of which no job remains, and channels that were
@@ -17,9 +18,11 @@ begin
     return query
     delete from {schema}.finalized_job f where f.ctid = any(array(
         select x.ctid from {schema}.finalized_job x where x.purge_at is null and x.finalized_at < v_before
+            and not exists (select from {schema}.dependency d where d.needs_id = x.id)
         order by x.finalized_at limit p_limit for update skip locked
     ) || array(
         select x.ctid from {schema}.finalized_job x where x.purge_at <= clock_timestamp()
+            and not exists (select from {schema}.dependency d where d.needs_id = x.id)
         order by x.purge_at limit p_limit for update skip locked))
     returning f.id;
     if found then

@@ -11,7 +11,7 @@
 -- survived as many lost workers as it may, and as `exhausted` when errors and stalls come to as many as it
 -- may have in all; if a cancellation was asked of it, it is cancelled.
 --
--- It waits for nobody, so that no hung transaction anywhere can hold up the rescue of all others. What
+-- It waits for nobody (unblock() for half a second at most), so that no hung transaction anywhere can hold up the rescue of all others. What
 -- someone has in hand at this moment (an attempt inside an open transaction, a job being cancelled, a
 -- group being claimed or released) is left to the next rescue; until then the row of a dead worker
 -- stays, marked as lost.

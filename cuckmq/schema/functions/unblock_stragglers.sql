@@ -1,9 +1,10 @@
 -- Unblocks jobs that wait for nobody any more and were overlooked. Returns those that ended (see unblock).
 --
 -- Who puts in a job that waits for another takes no lock of that one, so that no open transaction of a
--- producer holds up a worker. The other may end at that very moment, and neither sees the other. This finds
--- such jobs: of the last minute each time, and of all times now and then (p_is_thorough), for the sake
--- of transactions that were open for long. One at a time; the others return at once.
+-- producer holds up a worker. The other may end at that very moment, and neither sees the other. And unblock()
+-- passes over what somebody else keeps in hand. This finds such jobs: of the last minute each time, and of all
+-- times now and then (p_is_thorough), for the sake of transactions that were open for long. One at a time; the
+-- others return at once.
 create or replace function {schema}.unblock_stragglers(p_is_thorough boolean, p_limit integer default 1000)
 returns table (job_id bigint, definition text, state text)
 language plpgsql

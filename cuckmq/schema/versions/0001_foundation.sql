@@ -139,10 +139,12 @@ create table {schema}.blocked (
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index on {schema}.blocked (created_at);
 
--- One of the jobs that a blocked job waits for. Gone when that one has ended.
+-- One of the jobs that a blocked job waits for. Gone when that one has ended. is_success_forgotten tells what
+-- to think of one that is found nowhere: it succeeded, for if it had not it would be found.
 create table {schema}.dependency (
     needs_id bigint not null,
     job_id bigint not null,
+    is_success_forgotten boolean not null default false,
     primary key (needs_id, job_id)
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index on {schema}.dependency (job_id);
