@@ -22,6 +22,7 @@
      |   +- JobFailed                      result() of a job that failed
      |   +- JobCancelled                   result() of a job that was cancelled
      |   +- ResultTimeout (TimeoutError)   result() did not come in time
+     |   +- CircularWait                   result() of a job that waits for the one that asks
      |   +- InvalidResult                  what the work function returned cannot be stored
      +- NotFound (LookupError)             there is nothing of that name or id
      |   +- DefinitionNotFound             no job definition of that name was ever deployed
@@ -144,6 +145,10 @@ class JobCancelled(JobError):
 
 class ResultTimeout(JobError, TimeoutError):
     """The result did not come within the given time. The job itself goes on."""
+
+
+class CircularWait(JobError):
+    """A job was about to wait, without a limit, for one that cannot run before it has ended itself."""
 
 
 class InvalidResult(JobError):

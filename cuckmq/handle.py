@@ -7,13 +7,21 @@ from typing import Generic, TypeVar
 
 from cuckmq.database.database import Database
 from cuckmq.database.endings import Endings, wait_sync
-from cuckmq.errors import InvalidResult, JobCancelled, JobFailed, JobNotFound, ResultTimeout
+from cuckmq.errors import (
+    CircularWait,
+    InvalidResult,
+    JobCancelled,
+    JobFailed,
+    JobNotFound,
+    ResultTimeout,
+)
 from cuckmq.job import Job, error_from_record, job_from_row
 from cuckmq.payload import Codec, CodecError
 from cuckmq.protocol import inspect
 from cuckmq.protocol.cancel import cancel
+from cuckmq.protocol.find_circle import find_circle
 from cuckmq.protocol.inspect import Ending, JobRow
-from cuckmq.slot import SLOT
+from cuckmq.slot import SLOT, Slot
 from cuckmq.state import JobState
 from cuckmq.types import Secs, as_secs
 
@@ -65,7 +73,7 @@ class JobHandle(Generic[ResultT_co]):
 
         Works from any process, and at once for a job that ended long ago. Inside of a work function it gives
         the lane up while it waits, so that a job may wait for jobs it has put in, though its worker runs no
-        more than one at a time. (Not for a job of the group that it holds itself: that waits for ever.)
+        more than one at a time.
 
         Args:
             timeout_secs: how long to wait; 0 for one look; None for as long as it takes.
@@ -75,12 +83,15 @@ class JobHandle(Generic[ResultT_co]):
             JobCancelled: it was cancelled.
             JobNotFound: it was purged, or its definition keeps none that end so, or it never committed.
             ResultTimeout: it did not end in time. It goes on.
+            CircularWait: it cannot run before the job that asks has ended, which would wait for ever.
             InvalidResult: what is stored does not fit the definition's result type.
         """
         limit_secs = None if timeout_secs is None else as_secs("timeout_secs", timeout_secs)
         slot = SLOT.get()
-        if slot is None:
+        if slot is None or slot.is_over:
             return self._end(await self._endings.wait(self.id, limit_secs), limit_secs)
+        if limit_secs is None:
+            await self._refuse_circle(slot)
         async with slot.vacated():
             ending = await self._endings.wait(self.id, limit_secs)
         return self._end(ending, limit_secs)
@@ -97,6 +108,23 @@ class JobHandle(Generic[ResultT_co]):
             return waiting.result()
         limit_secs = None if timeout_secs is None else as_secs("timeout_secs", timeout_secs)
         return self._end(wait_sync(self._database, self.id, limit_secs), limit_secs)
+
+    async def _refuse_circle(self, slot: Slot) -> None:
+        """Raise if the job in this slot would wait for ever. One that holds no group is not asked about."""
+        if slot.job_group is None and slot.job_id != self.id:
+            return
+        (job_id,) = await self._database.run(find_circle(slot.job_id, slot.job_group, self.id))
+        if job_id is not None:
+            why = (
+                "has to end first"
+                if job_id == slot.job_id
+                else f"is of its own group {slot.job_group!r}, and runs when it has ended"
+            )
+            raise CircularWait(
+                f"job {slot.job_id} would wait for ever for job {self.id}: job {job_id} {why}; give the two "
+                "different groups, or return, and put in what comes next with after=",
+                job_id=self.id,
+            )
 
     def _end(self, ending: Ending | None, limit_secs: float | None) -> ResultT_co:
         if ending is None:

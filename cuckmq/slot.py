@@ -12,6 +12,21 @@ class Slot(Protocol):
     """A lane of a worker, which can be left to others while its job waits for another job."""
 
     @property
+    def job_id(self) -> int:
+        """The job that runs in it."""
+        ...
+
+    @property
+    def job_group(self) -> str | None:
+        """The group that this job keeps for itself."""
+        ...
+
+    @property
+    def is_over(self) -> bool:
+        """Whether that job has ended. What it has left behind is in nobody's lane."""
+        ...
+
+    @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The worker's event loop."""
         ...

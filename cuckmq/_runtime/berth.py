@@ -18,6 +18,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from cuckmq._runtime.desk import Desk
+from cuckmq.protocol.exchange import Row
 
 
 class Berths:
@@ -81,18 +82,25 @@ class Berths:
 
 
 class LaneSlot:
-    """The slot of one lane: what the jobs that run in it find in SLOT."""
+    """The slot of one job: what it finds in SLOT.
 
-    def __init__(self, berths: Berths) -> None:
+    Args:
+        berths: where its lane has one.
+        row: the job.
+    """
+
+    def __init__(self, berths: Berths, row: Row) -> None:
+        self.job_id = row.job_id
+        self.job_group = row.job_group
+        self.is_over = False
         self.loop = asyncio.get_running_loop()
         self._berths = berths
         self._num_waits = 0
-        self._is_over = False
 
     @asynccontextmanager
     async def vacated(self) -> AsyncGenerator[None]:
         """Leave the lane to others; at the end wait until there is one to go on in."""
-        if self._is_over:  # something that the job has left behind; it is in nobody's lane
+        if self.is_over:  # something that the job has left behind; it is in nobody's lane
             yield
             return
         self._num_waits += 1
@@ -106,7 +114,7 @@ class LaneSlot:
             raise
         finally:
             self._num_waits -= 1
-            if self._num_waits == 0 and not self._is_over:
+            if self._num_waits == 0 and not self.is_over:
                 if is_cancelled:
                     self._berths.burst_in()
                 else:
@@ -114,6 +122,6 @@ class LaneSlot:
 
     def end(self) -> None:
         """The job has ended. One that left something waiting behind is not away any more."""
-        self._is_over = True
+        self.is_over = True
         if self._num_waits:
             self._berths.burst_in()

@@ -78,7 +78,7 @@ class Lanes:
                     if not self._is_leased():
                         await self._until_sure(row)
                     if self._is_still_ours(row):
-                        slot = LaneSlot(self._berths)
+                        slot = LaneSlot(self._berths, row)
                         SLOT.set(slot)
                         await self._executor.run(row, self._context.known[row.definition_id])
                         slot.end()

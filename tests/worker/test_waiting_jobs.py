@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from cuckmq import Attempt, Context, JobDefinition, JobState, Worker
-from cuckmq.errors import JobFailed, ResultTimeout
+from cuckmq.errors import CircularWait, JobFailed, ResultTimeout
 from tests.support.eventually import eventually
 
 
@@ -166,6 +166,52 @@ async def test_a_parent_is_cancelled_while_it_waits(context: Context) -> None:
             await asyncio.wait_for(told.wait(), 10)
             await eventually(lambda handle=handle: _is(handle, JobState.CANCELLED))
         assert await (await ping.enqueue()).result(timeout_secs=10) == "pong"
+
+
+async def test_a_job_that_would_wait_for_ever_is_told_so(context: Context, crowd: Crowd) -> None:
+    """E32: for one of its group, at once or behind another; for one that waits for it; and for itself."""
+    refused: list[tuple[int, str]] = []
+
+    @context.job(name="PARENT", job_group="family")
+    async def parent(payload: None, attempt: Attempt) -> int:
+        sibling = await crowd.add.enqueue(1, job_group="family")
+        behind = await crowd.add.enqueue(2, after=sibling)
+        follower = await crowd.add.enqueue(3, after=attempt.job_id)
+        own = await parent.find("own")
+        assert own is not None
+        for handle in (sibling, behind, follower, own):
+            try:
+                await handle.result()
+            except CircularWait as error:
+                refused.append((error.job_id, str(error)))
+        with pytest.raises(ResultTimeout):
+            await sibling.result(timeout_secs=0)
+        assert [job_id for job_id, _ in refused] == [sibling.id, behind.id, follower.id, own.id]
+        return await (await crowd.add.enqueue(7, job_group="other")).result()
+
+    @context.job(name="LONER")
+    def loner(payload: None, attempt: Attempt) -> None:
+        loner.find_sync("own").result_sync()
+
+    await context.deploy()
+    async with Worker(context, concurrency=1):
+        assert await (await parent.enqueue(unique_key="own")).result(timeout_secs=20) == 7
+        with pytest.raises(JobFailed, match="CircularWait"):
+            await (await loner.enqueue(unique_key="own")).result(timeout_secs=20)
+    assert all("different groups" in message for _, message in refused)
+
+
+async def test_a_group_that_several_may_serve_is_no_circle(context: Context, crowd: Crowd) -> None:
+    """E32, E21."""
+
+    @context.job(name="PARENT", job_group="family")
+    async def parent() -> int:
+        return await (await crowd.add.enqueue(7, job_group="family")).result()
+
+    await context.deploy()
+    await context.groups.limit("family", concurrency=2)
+    async with Worker(context, concurrency=1):
+        assert await (await parent.enqueue()).result(timeout_secs=20) == 7
 
 
 async def test_a_worker_that_stops_gives_a_waiting_parent_back(context: Context) -> None:
