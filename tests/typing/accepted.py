@@ -324,6 +324,10 @@ async def use(connection: psycopg.AsyncConnection, sync_connection: psycopg.Conn
         async_payload.enqueue_many_sync([ping], unique_key=lambda ping: ping.message), list[JobHandle[int]]
     )
     assert_type(await async_payload.enqueue(ping, unique_key="a", unique_scope="kept"), JobHandle[int])
+    parent = await optional.enqueue(ping)
+    assert_type(await async_none.enqueue(after=parent), JobHandle[int])
+    assert_type(await async_none.enqueue(after=[parent, 3], on_dependency_failure="run"), JobHandle[int])
+    assert_type(parent.result_sync(timeout_secs=3), str | None)
     assert_type(await async_payload.find("a"), JobHandle[int])
     assert_type(async_payload.find_sync("a"), JobHandle[int])
     assert_type(async_payload.handle(5), JobHandle[int])

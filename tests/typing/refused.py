@@ -98,6 +98,9 @@ async def options(connection: psycopg.AsyncConnection, sync_connection: psycopg.
     await pinged.enqueue(ping, connection=sync_connection)  # refused
     await pinged.enqueue_many([ping], dely_secs=3)  # refused
     await pinged.enqueue_many([ping], connection=sync_connection)  # refused
+    await pinged.enqueue(ping, after="3")  # refused
+    await pinged.enqueue(ping, after=[None])  # refused
+    await pinged.enqueue(ping, after=3, on_dependency_failure="hope")  # refused
     pinged.enqueue_sync(ping, connection=connection)  # refused
     pinged.enqueue_sync(ping, prioritty=1)  # refused
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import psycopg
 import pytest
 
 from cuckmq import Context, JobDefinition, JobState, Worker
@@ -89,6 +90,22 @@ async def test_many_at_once_and_in_both_worlds(context: Context, step: JobDefini
     assert {(await handle.get()).state for handle in handles} == {JobState.BLOCKED}
     async with Worker(context):
         assert [await handle.result(timeout_secs=10) for handle in handles] == [1, 2, 3]
+
+
+async def test_a_graph_in_a_transaction_of_the_users(
+    context: Context, step: JobDefinition[int, int], dsn: str
+) -> None:
+    """E31, C7: parents and children commit together, or none of them is there."""
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        for is_kept in (False, True):
+            parent = await step.enqueue(1, connection=connection)
+            child = await step.enqueue(2, after=parent, connection=connection)
+            with pytest.raises(JobNotFound):
+                await step.enqueue(3, after=parent)
+            await (connection.commit() if is_kept else connection.rollback())
+    async with Worker(context, concurrency=1):
+        assert await child.result(timeout_secs=10) == 2
+    assert [job.id for job in await context.jobs.list()] == [child.id, parent.id]
 
 
 @pytest.mark.parametrize("after", ["1", 1.5, True, 0, [None], b"1"])
