@@ -116,6 +116,11 @@ class Intake:
         return (self._groups([payload], None) or [None])[0]
 
     def _groups(self, payloads: Sequence[Any], job_group: str | None) -> Sequence[str | None] | None:
+        if job_group is not None and self._terms.persistent:
+            raise ConfigurationError(
+                f"job {self._name!r} is persistent and would keep the job_group {job_group!r} from all others"
+                " for good; leave it out"
+            )
         given = self._terms.job_group if job_group is None else check_job_group(job_group)
         if given is None or isinstance(given, str):
             return None if given is None else [given] * len(payloads)

@@ -76,6 +76,7 @@ class Dispatcher:
         self._tally = tally
         self._name = name
         self._channels = channels
+        self._concurrency = concurrency
         self._appetite = Appetite(concurrency)
         self._lookout = Lookout(poll_secs)
         self._reporter = Reporter(context)
@@ -185,6 +186,8 @@ class Dispatcher:
                     self._is_unsure = False
                 if self._channels is not None and not self._session.is_serving(self._channels):
                     await self._serve(self._channels)
+                if self._has_no_lane_left() and self._desk.drop_unstarted():
+                    self._is_unsure = True
                 if self._is_unsure:
                     await self._recall()
                 self._served.set()
@@ -213,6 +216,10 @@ class Dispatcher:
             self._is_unsure = True
         self._lookout.hint(time.monotonic())
 
+    def _has_no_lane_left(self) -> bool:
+        """Whether persistent jobs have every lane: what was claimed ahead would wait for ever."""
+        return self._desk.num_persistent >= self._concurrency and self._desk.has_slices
+
     async def _recall(self) -> None:
         (put_back,) = await self._session.run(workers.recall(self.worker_id, list(self._desk.in_hand)))
         if put_back:
@@ -237,8 +244,9 @@ class Dispatcher:
         """How many jobs to ask for; 0 while the lanes have enough, or must not get more."""
         if not self._is_claiming or self.is_paused or self._desk.has_suspect:
             return 0
-        self._appetite.num_held_lanes = self._desk.num_held_lanes
-        target, in_hand = self._appetite.target, len(self._desk.in_hand)
+        num_persistent = self._desk.num_persistent
+        self._appetite.num_held_lanes = self._desk.num_held_lanes + num_persistent
+        target, in_hand = self._appetite.target, max(len(self._desk.in_hand) - num_persistent, 0)
         limit = min(target - in_hand, MAX_LIMIT)
         is_starving = self._desk.num_idle_lanes > 0 and not self._desk.has_slices
         return limit if limit > 0 and (is_starving or limit * 4 >= target) else 0
@@ -268,6 +276,8 @@ class Dispatcher:
             claimed = []  # They are a worker's that was given up meanwhile, and go back with its lease.
         self._tally.ended(ended, rows, self._desk.in_hand)
         self._desk.settled(ended)
+        if self._desk.is_handing_over and any(each.attempt.ending == "stopping" for each in ended):
+            self._is_unsure = True  # What was handed over is not in hand any more: recall it.
         self._tally.claimed(claimed)
         self._desk.lay_down(claimed)
         self._look_ahead(rows, claimed, demand, began_at)

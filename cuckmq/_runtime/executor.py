@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from cuckmq._runtime.answers import Refused, Written
 from cuckmq._runtime.desk import Desk, Ended, Running
@@ -31,6 +31,9 @@ from cuckmq.state import FailureReason
 _logger = logging.getLogger("cuckmq.worker")
 
 Definition = JobDefinition[Any, Any]
+
+SUSPICION_SECS: Final = 10.0
+"""How long a persistent job that stalled again and again runs without others beside it."""
 
 
 class Executor:
@@ -69,9 +72,13 @@ class Executor:
         if row.payload is None:
             self._desk.finish(_expired(attempt))
             return
+        if definition.terms.persistent and self._desk.is_handing_over:
+            attempt.ending = "stopping"
+            self._desk.finish(Ended(attempt, None, 0.0))
+            return
         began_at = time.monotonic()
         error: BaseException | None
-        self._record_start(attempt, definition)
+        self._record_start(row, attempt, definition, began_at)
         try:
             payload = self._decode(definition, row.payload)
             self._describe(definition, attempt, payload)
@@ -124,10 +131,13 @@ class Executor:
             state=self._state.value,
         )
 
-    def _record_start(self, attempt: Attempt, definition: Definition) -> None:
+    def _record_start(self, row: Row, attempt: Attempt, definition: Definition, began_at: float) -> None:
         can_cancel = definition.signature.is_async or definition.target is not None
         task = asyncio.current_task() if can_cancel else None
-        self._desk.start(Running(attempt, task))
+        running = Running(attempt, task, began_at, definition.terms.persistent)
+        self._desk.start(running)
+        if running.is_persistent and row.is_suspect:
+            asyncio.get_running_loop().call_later(SUSPICION_SECS, self._desk.trust, running)
         if self._context.events.is_heard:
             self._context.events.tell(
                 AttemptStarted(
@@ -158,12 +168,18 @@ class Executor:
             return self._conclude_stopped(attempt)
         if isinstance(value, Verdict):
             return await self._conclude_error(definition, attempt, value)
-        detail = value.text if isinstance(value, Written) else self._encode(definition, value)
-        outcome = Outcome(attempt.job_id, attempt.number, "succeeded", None, detail)
+        outcome = self._outcome_of(definition, attempt, value)
         if not attempt.has_transaction:
             return outcome
         await attempt.commit(outcome)
         return None
+
+    def _outcome_of(self, definition: Definition, attempt: Attempt, value: Any) -> Outcome:
+        if definition.terms.persistent:
+            wait_secs = self._wait_secs(definition, 1)
+            return Outcome(attempt.job_id, attempt.number, "snoozed", None, None, wait_secs)
+        detail = value.text if isinstance(value, Written) else self._encode(definition, value)
+        return Outcome(attempt.job_id, attempt.number, "succeeded", None, detail)
 
     async def _conclude_error(  # noqa: PLR0911 - one return for each way an attempt can end
         self, definition: Definition, attempt: Attempt, error: BaseException
@@ -198,12 +214,21 @@ class Executor:
         )  # fmt: skip
         if not may_retry(error, definition.terms.retry_on, definition.terms.no_retry_on):
             return self._error(attempt, error, None)
-        try:
-            delay_secs = backoff_secs(definition.terms.backoff, attempt.error_count + 1)
-        except Exception:
-            _logger.exception("the backoff of job %s cannot be told; it waits 60 s", attempt.name)
-            delay_secs = 60.0
+        delay_secs = self._wait_secs(definition, attempt.error_count + 1)
+        if definition.terms.persistent and self._run_secs(attempt) > delay_secs:
+            # It ran well meanwhile: errors of last month are no reason to wait for long.
+            delay_secs = min(delay_secs, self._wait_secs(definition, 1))
         return self._error(attempt, error, delay_secs)
+
+    def _run_secs(self, attempt: Attempt) -> float:
+        return time.monotonic() - self._desk.running[attempt.job_id].began_at
+
+    def _wait_secs(self, definition: Definition, num_errors: int) -> float:
+        try:
+            return backoff_secs(definition.terms.backoff, num_errors)
+        except Exception:
+            _logger.exception("the backoff of job %s cannot be told; it waits 60 s", definition.name)
+            return 60.0
 
     def _error(self, attempt: Attempt, error: BaseException, delay_secs: float | None) -> Outcome:
         reason = FailureReason.TIMEOUT if attempt.ending == TIMED_OUT else FailureReason.ERROR
