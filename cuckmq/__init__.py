@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from cuckmq.limits import Limits
     from cuckmq.orchestrator import Orchestrator
     from cuckmq.outcome import Cancel, Fail, Retry, Snooze
+    from cuckmq.pulled import PulledJob
+    from cuckmq.puller import Puller
     from cuckmq.schema import generate_migration_sql
     from cuckmq.state import JobState
     from cuckmq.worker import Worker
@@ -36,6 +38,8 @@ __all__ = [
     "Limits",
     "Linear",
     "Orchestrator",
+    "PulledJob",
+    "Puller",
     "Quadratic",
     "Retry",
     "Snooze",
@@ -61,6 +65,8 @@ _HOMES: Final = {
     "Limits": "limits",
     "Linear": "backoff",
     "Orchestrator": "orchestrator",
+    "PulledJob": "pulled",
+    "Puller": "puller",
     "Quadratic": "backoff",
     "Retry": "outcome",
     "Snooze": "outcome",

@@ -8,6 +8,7 @@ worker's event loop; only `snapshot` is called from another thread, the heart's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -89,6 +90,11 @@ class Desk:
         return bool(self._slices)
 
     @property
+    def num_slices(self) -> int:
+        """How much of it."""
+        return len(self._slices)
+
+    @property
     def has_ended(self) -> bool:
         """Whether there is something to tell the queue."""
         return bool(self._ended or self._groups)
@@ -106,10 +112,7 @@ class Desk:
             else:
                 by_group[row.group_hash] = [row]
                 self._slices.append(by_group[row.group_hash])
-        for _ in range(min(len(self._slices), len(self._sleepers))):
-            sleeper = self._sleepers.popleft()
-            if not sleeper.done():
-                sleeper.set_result(None)
+        self._wake(len(self._slices))
         if self.in_hand:
             self.is_clear.clear()
         else:
@@ -124,9 +127,23 @@ class Desk:
             self.changed.set()
             try:
                 await sleeper
+            except asyncio.CancelledError:
+                if sleeper.cancelled():
+                    with contextlib.suppress(ValueError):
+                        self._sleepers.remove(sleeper)
+                else:
+                    self._wake(1)  # what it was woken for is another's to take
+                raise
             finally:
                 self.num_idle_lanes -= 1
         return self._slices.popleft()
+
+    def _wake(self, num_lanes: int) -> None:
+        while num_lanes > 0 and self._sleepers:
+            sleeper = self._sleepers.popleft()
+            if not sleeper.done():
+                sleeper.set_result(None)
+                num_lanes -= 1
 
     def start(self, running: Running) -> None:
         """Note that an attempt has started."""

@@ -17,12 +17,13 @@ import contextlib
 import logging
 import random
 import time
+from collections.abc import Callable
 from typing import Final
 
 import psycopg
 
 from cuckmq._runtime.appetite import MAX_LIMIT, Appetite
-from cuckmq._runtime.desk import Desk
+from cuckmq._runtime.desk import Desk, Ended
 from cuckmq._runtime.idler import Idler
 from cuckmq._runtime.lookout import Lookout
 from cuckmq._runtime.reporter import Reporter
@@ -51,6 +52,8 @@ class Dispatcher:
         concurrency: how many lanes there are.
         poll_secs: how often to look when nothing is going on.
         idle_secs: how long idleness must have lasted to be told.
+        appetite: says how much to ask for, if not as so many lanes would have it.
+        on_settled: told which attempts the queue has heard the end of, and what it answered.
 
     Attributes:
         is_paused: whether to claim nothing for the time being.
@@ -69,6 +72,8 @@ class Dispatcher:
         concurrency: int,
         poll_secs: float,
         idle_secs: float,
+        appetite: Appetite | None = None,
+        on_settled: Callable[[list[Ended], list[Row]], None] | None = None,
     ) -> None:
         self._context = context
         self._session = session
@@ -76,8 +81,8 @@ class Dispatcher:
         self._tally = tally
         self._name = name
         self._channels = channels
-        self._concurrency = concurrency
-        self._appetite = Appetite(concurrency)
+        self._appetite = appetite or Appetite(concurrency)
+        self._on_settled = on_settled
         self._lookout = Lookout(poll_secs)
         self._reporter = Reporter(context)
         self._idler = Idler(
@@ -170,6 +175,18 @@ class Dispatcher:
             self._turned.clear()
             await self._turned.wait()
 
+    async def wait_until_barren(self, since: float) -> None:
+        """Wait until a look that began since then has brought nothing."""
+        while (empty_at := self._lookout.empty_at) is None or empty_at < since:
+            self._turned.clear()
+            await self._turned.wait()
+
+    async def wait_until_sure(self) -> None:
+        """Wait until the queue has back what was let go of."""
+        while self._is_unsure:
+            self._served.clear()
+            await self._served.wait()
+
     def close(self) -> None:
         """End when everything that is there has been given."""
         self._is_claiming = False
@@ -186,7 +203,7 @@ class Dispatcher:
                     self._is_unsure = False
                 if self._channels is not None and not self._session.is_serving(self._channels):
                     await self._serve(self._channels)
-                if self._has_no_lane_left() and self._desk.drop_unstarted():
+                if self._has_too_much() and self._desk.drop_unstarted():
                     self._is_unsure = True
                 if self._is_unsure:
                     await self._recall()
@@ -216,9 +233,10 @@ class Dispatcher:
             self._is_unsure = True
         self._lookout.hint(time.monotonic())
 
-    def _has_no_lane_left(self) -> bool:
-        """Whether persistent jobs have every lane: what was claimed ahead would wait for ever."""
-        return self._desk.num_persistent >= self._concurrency and self._desk.has_slices
+    def _has_too_much(self) -> bool:
+        """Whether nobody is left to take what was claimed: it would wait for ever."""
+        self._appetite.num_held_lanes = self._desk.num_held_lanes + self._desk.num_persistent
+        return self._desk.has_slices and self._appetite.is_over
 
     async def _recall(self) -> None:
         (put_back,) = await self._session.run(workers.recall(self.worker_id, list(self._desk.in_hand)))
@@ -276,8 +294,10 @@ class Dispatcher:
             claimed = []  # They are a worker's that was given up meanwhile, and go back with its lease.
         self._tally.ended(ended, rows, self._desk.in_hand)
         self._desk.settled(ended)
-        if self._desk.is_handing_over and any(each.attempt.ending == "stopping" for each in ended):
-            self._is_unsure = True  # What was handed over is not in hand any more: recall it.
+        if any(each.outcome is None and each.attempt.ending == "stopping" for each in ended):
+            self._is_unsure = True  # What was let go of is not in hand any more: recall it.
+        if self._on_settled is not None:
+            self._on_settled(ended, rows)
         self._tally.claimed(claimed)
         self._desk.lay_down(claimed)
         self._look_ahead(rows, claimed, demand, began_at)

@@ -8,25 +8,26 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from cuckmq._runtime.answers import Refused, Written
+from cuckmq._runtime.conclusion import (
+    conclude_error,
+    conclude_expired,
+    conclude_value,
+    decode,
+    make_attempt,
+)
 from cuckmq._runtime.desk import Desk, Ended, Running
 from cuckmq._runtime.isolation import Isolated
 from cuckmq._runtime.own_state import OwnState
 from cuckmq._runtime.processes import Processes
-from cuckmq._runtime.record import error_record, message_of
 from cuckmq._runtime.threads import Threads
 from cuckmq._runtime.time_limit import TIMED_OUT, TimeLimit
 from cuckmq.attempt import Attempt
-from cuckmq.backoff import backoff_secs
 from cuckmq.context import Context
 from cuckmq.definition import JobDefinition
 from cuckmq.errors import AttemptLost
 from cuckmq.events import AttemptStarted
-from cuckmq.outcome import Cancel, Fail, Outcome, Retry, Snooze, Verdict
-from cuckmq.payload import CodecError
+from cuckmq.outcome import Outcome, Verdict
 from cuckmq.protocol.exchange import Row
-from cuckmq.retry_rule import may_retry
-from cuckmq.state import FailureReason
 
 _logger = logging.getLogger("cuckmq.worker")
 
@@ -68,9 +69,9 @@ class Executor:
 
     async def run(self, row: Row, definition: Definition) -> None:
         """Run one claimed job to its end."""
-        attempt = self._make_attempt(row, definition)
+        attempt = make_attempt(self._context, row, definition, self._worker_id(), self._state.value)
         if row.payload is None:
-            self._desk.finish(_expired(attempt))
+            self._desk.finish(conclude_expired(attempt))
             return
         if definition.terms.persistent and self._desk.is_handing_over:
             attempt.ending = "stopping"
@@ -80,7 +81,7 @@ class Executor:
         error: BaseException | None
         self._record_start(row, attempt, definition, began_at)
         try:
-            payload = self._decode(definition, row.payload)
+            payload = decode(definition, row.payload)
             self._describe(definition, attempt, payload)
             value = await self._call(definition, payload, attempt, row)
             outcome = await self._conclude(definition, attempt, value)
@@ -90,12 +91,6 @@ class Executor:
         self._desk.finish(Ended(attempt, outcome, time.monotonic() - began_at, error))
         if attempt.ending == TIMED_OUT:
             await self._limit.see_off(attempt)
-
-    def _decode(self, definition: Definition, payload: str) -> Any:
-        try:
-            return definition.payload_codec.decode(payload)
-        except CodecError as error:
-            raise Refused(FailureReason.INVALID_PAYLOAD, str(error)) from None
 
     def _describe(self, definition: Definition, attempt: Attempt, payload: Any) -> None:
         if _logger.isEnabledFor(logging.DEBUG):
@@ -109,27 +104,6 @@ class Executor:
             _logger.debug(
                 "job %s (%s) attempt %s starts%s", attempt.job_id, attempt.name, attempt.number, described
             )
-
-    def _encode(self, definition: Definition, value: Any) -> str:
-        try:
-            return definition.result_codec.encode(value)
-        except CodecError as error:
-            raise Refused(FailureReason.INVALID_RESULT, str(error)) from None
-
-    def _make_attempt(self, row: Row, definition: Definition) -> Attempt:
-        return Attempt(
-            job_id=row.job_id,
-            name=definition.name,
-            number=row.attempt,
-            job_group=row.job_group,
-            worker_id=self._worker_id(),
-            error_count=row.error_count,
-            stall_count=row.stall_count,
-            num_attempts=row.num_attempts,
-            queued_at=row.run_at,
-            database=self._context.database,
-            state=self._state.value,
-        )
 
     def _record_start(self, row: Row, attempt: Attempt, definition: Definition, began_at: float) -> None:
         can_cancel = definition.signature.is_async or definition.target is not None
@@ -168,20 +142,13 @@ class Executor:
             return self._conclude_stopped(attempt)
         if isinstance(value, Verdict):
             return await self._conclude_error(definition, attempt, value)
-        outcome = self._outcome_of(definition, attempt, value)
+        outcome = conclude_value(definition, attempt, value)
         if not attempt.has_transaction:
             return outcome
         await attempt.commit(outcome)
         return None
 
-    def _outcome_of(self, definition: Definition, attempt: Attempt, value: Any) -> Outcome:
-        if definition.terms.persistent:
-            wait_secs = self._wait_secs(definition, 1)
-            return Outcome(attempt.job_id, attempt.number, "snoozed", None, None, wait_secs)
-        detail = value.text if isinstance(value, Written) else self._encode(definition, value)
-        return Outcome(attempt.job_id, attempt.number, "succeeded", None, detail)
-
-    async def _conclude_error(  # noqa: PLR0911 - one return for each way an attempt can end
+    async def _conclude_error(
         self, definition: Definition, attempt: Attempt, error: BaseException
     ) -> Outcome | None:
         await self._undo(attempt, error)
@@ -189,51 +156,11 @@ class Executor:
             _take_back_cancellation()
             if attempt.ending != TIMED_OUT:
                 return self._conclude_stopped(attempt)
-        job_id, number = attempt.job_id, attempt.number
-        match error:
-            case Snooze():
-                return Outcome(job_id, number, "snoozed", None, None, error.delay_secs)
-            case Retry():
-                return self._error(attempt, error, error.after_secs)
-            case Cancel():
-                return Outcome(job_id, number, "cancelled", None, error_record(error, number))
-            case Fail():
-                return Outcome(job_id, number, "failed", FailureReason.DECLARED, error_record(error, number))
-            case AttemptLost():
-                attempt.ending = "lost"
-                return None
-            case Refused():
-                return Outcome(job_id, number, "failed", error.reason, error_record(error, number))
-            case _:
-                return self._retry(definition, attempt, error)
-
-    def _retry(self, definition: Definition, attempt: Attempt, error: BaseException) -> Outcome:
-        _logger.warning(
-            "job %s (%s) attempt %s raised %s: %s",
-            attempt.job_id, attempt.name, attempt.number, type(error).__qualname__, message_of(error)[:200],
-        )  # fmt: skip
-        if not may_retry(error, definition.terms.retry_on, definition.terms.no_retry_on):
-            return self._error(attempt, error, None)
-        delay_secs = self._wait_secs(definition, attempt.error_count + 1)
-        if definition.terms.persistent and self._run_secs(attempt) > delay_secs:
-            # It ran well meanwhile: errors of last month are no reason to wait for long.
-            delay_secs = min(delay_secs, self._wait_secs(definition, 1))
-        return self._error(attempt, error, delay_secs)
-
-    def _run_secs(self, attempt: Attempt) -> float:
-        return time.monotonic() - self._desk.running[attempt.job_id].began_at
-
-    def _wait_secs(self, definition: Definition, num_errors: int) -> float:
-        try:
-            return backoff_secs(definition.terms.backoff, num_errors)
-        except Exception:
-            _logger.exception("the backoff of job %s cannot be told; it waits 60 s", definition.name)
-            return 60.0
-
-    def _error(self, attempt: Attempt, error: BaseException, delay_secs: float | None) -> Outcome:
-        reason = FailureReason.TIMEOUT if attempt.ending == TIMED_OUT else FailureReason.ERROR
-        record = error_record(error, attempt.number)
-        return Outcome(attempt.job_id, attempt.number, "error", reason, record, delay_secs)
+        if isinstance(error, AttemptLost):
+            attempt.ending = "lost"
+            return None
+        run_secs = time.monotonic() - self._desk.running[attempt.job_id].began_at
+        return conclude_error(definition, attempt, error, run_secs)
 
     def _conclude_stopped(self, attempt: Attempt) -> Outcome | None:
         """End an attempt that was told to stop: only a cancellation is told to the queue."""
@@ -247,12 +174,6 @@ class Executor:
                 await attempt.rollback(error)
             except Exception:
                 _logger.exception("job %s: its transaction could not be rolled back", attempt.job_id)
-
-
-def _expired(attempt: Attempt) -> Ended:
-    reason = FailureReason.EXPIRED
-    outcome = Outcome(attempt.job_id, attempt.number, "failed", reason)
-    return Ended(attempt, outcome, 0.0, Refused(reason, "it was not started in time"))
 
 
 def _take_back_cancellation() -> None:
