@@ -17,8 +17,8 @@ from cuckmq.database.listen import Listener
 from cuckmq.database.migrate import migrate
 from cuckmq.definition import JobDefinition
 from cuckmq.errors import ConfigurationError, DuplicateDefinition
-from cuckmq.events import EventHandler, EventHub
 from cuckmq.groups import Groups
+from cuckmq.hub import EventHandler, EventHub
 from cuckmq.jobs import Jobs
 from cuckmq.names import check_schema_name
 from cuckmq.options import JobOptions, RepeatingOptions
@@ -132,7 +132,7 @@ class Context:
         self.listener = Listener(self.database)
         self.definitions: dict[str, JobDefinition[Any, Any]] = {}
         self.known: dict[int, JobDefinition[Any, Any]] = {}
-        self.jobs = Jobs(self.database, self.known, self.definitions)
+        self.jobs = Jobs(self.database, self.events, self.known, self.definitions)
         self.channels = Channels(self.database, self.events)
         self.groups = Groups(self.database)
         self.workers = Workers(self.database, self.events, job_group_unlock_secs=self.job_group_unlock_secs)

@@ -270,6 +270,7 @@ class JobDefinition(Deployable, Generic[PayloadT, ResultT]):
             job_id,
             database=self._home.database,
             endings=self._home.endings,
+            events=self._home.events,
             codec=self.result_codec,
             is_duplicate=is_duplicate,
         )

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from cuckmq.database.database import Database
 from cuckmq.database.endings import Endings
-from cuckmq.events import EventHub
+from cuckmq.hub import EventHub
 from cuckmq.wakes import Wakes
 
 

@@ -30,6 +30,14 @@ from cuckmq._runtime.threads import Threads
 from cuckmq._runtime.waiting import first_of, until_ended
 from cuckmq.context import Context
 from cuckmq.errors import ConfigurationError
+from cuckmq.events import (
+    WorkerEvent,
+    WorkerLost,
+    WorkerPaused,
+    WorkerResumed,
+    WorkerStarted,
+    WorkerStopped,
+)
 from cuckmq.names import check_name
 from cuckmq.types import Secs, as_count, as_secs
 
@@ -97,6 +105,7 @@ class Worker(Daemon):
                 "one late beat would cost the worker its jobs"
             )
         self._hasty = asyncio.Event()
+        self._last_id = 0
         self._is_paused = False
         self._resumed = asyncio.Event()
         self._talk: asyncio.Task[None] | None = None
@@ -127,6 +136,7 @@ class Worker(Daemon):
             concurrency=self.concurrency,
             poll_secs=self._poll_secs,
             idle_secs=self._idle_secs,
+            on_lost=lambda: self._tell(WorkerLost),
         )
         self._dispatcher.is_paused = self._is_paused
         self._state = OwnState(self.context)
@@ -169,17 +179,21 @@ class Worker(Daemon):
         Args:
             wait: return only when nothing is in hand any more, or resume() or stop() came.
         """
-        self._is_paused = True
+        was_paused, self._is_paused = self._is_paused, True
         self._resumed.clear()
         await self._dispatcher.pause()
+        if not was_paused and self._is_started:
+            self._tell(WorkerPaused)
         if wait:
             await first_of(self._desk.is_clear, self._resumed)
 
     def resume(self) -> None:
         """Claim again, beginning at once. Twice is once."""
-        self._is_paused = False
+        was_paused, self._is_paused = self._is_paused, False
         self._resumed.set()
         self._dispatcher.resume()
+        if was_paused and self._is_started:
+            self._tell(WorkerResumed)
 
     async def wait_until_idle(self) -> None:
         """Wait until nothing is in hand, and a look that began after this call has brought nothing.
@@ -264,6 +278,7 @@ class Worker(Daemon):
         ]
         for duty in self._duties:
             duty.start()
+        self._tell(WorkerStarted)
 
     def _make_herald(self) -> DutyLoop:
         herald = Herald(
@@ -297,6 +312,15 @@ class Worker(Daemon):
         self._threads.close()
         await self._state.tear_down()
         self._talk, self._duties, self._leave = None, [], []
+        if self._is_started:
+            self._tell(WorkerStopped, self._last_id)
 
     def _on_registered(self, worker_id: int) -> None:
+        self._last_id = worker_id
         self._heart.start(worker_id)
+        if self._is_started:
+            self._tell(WorkerStarted)
+
+    def _tell(self, kind: type[WorkerEvent], worker_id: int | None = None) -> None:
+        worker_id = self.worker_id if worker_id is None else worker_id
+        self.context.events.tell(kind(worker_id=worker_id, name=self.name))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from cuckmq.context import Context
-from cuckmq.events import JobFailed
+from cuckmq.ended import tell_ended
 from cuckmq.protocol.expire import expire
-from cuckmq.state import FailureReason
+from cuckmq.state import FailureReason, JobState
 
 EXPIRE_SECS: Final = 1.0
 BATCH_SIZE: Final = 1000
@@ -30,8 +30,12 @@ class Expirer:
         """Fail one batch."""
         expired = await self._context.database.run(expire(BATCH_SIZE))
         for job in expired:
-            self._context.events.tell(
-                JobFailed(job_id=job.job_id, name=job.definition, reason=FailureReason.EXPIRED)
+            tell_ended(
+                self._context.events,
+                job.job_id,
+                job.definition,
+                JobState.FAILED,
+                reason=FailureReason.EXPIRED,
             )
         return BATCH_PAUSE_SECS if len(expired) == BATCH_SIZE else EXPIRE_SECS
 
