@@ -98,6 +98,21 @@ class AttemptLost(AttemptEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobProgressed(AttemptEvent):
+    """A job has said how far it is: a fraction from 0 to 1, and words, if any came with it."""
+
+    fraction: float
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobUpdated(AttemptEvent):
+    """A job has made notes, under these keys."""
+
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobFailed(JobEvent):
     """A job has failed for good."""
 

@@ -24,20 +24,14 @@ from cuckmq._runtime.lanes import Lanes
 from cuckmq._runtime.own_state import OwnState
 from cuckmq._runtime.rescuer import Rescuer
 from cuckmq._runtime.scout import Scout
+from cuckmq._runtime.scribe import Scribe
 from cuckmq._runtime.session import Session
 from cuckmq._runtime.tally import Tally
 from cuckmq._runtime.threads import Threads
 from cuckmq._runtime.waiting import first_of, until_ended
 from cuckmq.context import Context
 from cuckmq.errors import ConfigurationError
-from cuckmq.events import (
-    WorkerEvent,
-    WorkerLost,
-    WorkerPaused,
-    WorkerResumed,
-    WorkerStarted,
-    WorkerStopped,
-)
+from cuckmq.events import WorkerEvent, WorkerLost, WorkerPaused, WorkerResumed, WorkerStarted, WorkerStopped
 from cuckmq.names import check_name
 from cuckmq.types import Secs, as_count, as_secs
 
@@ -105,8 +99,7 @@ class Worker(Daemon):
                 "one late beat would cost the worker its jobs"
             )
         self._hasty = asyncio.Event()
-        self._last_id = 0
-        self._is_paused = False
+        self._is_paused, self._last_id = False, 0
         self._resumed = asyncio.Event()
         self._talk: asyncio.Task[None] | None = None
         self._duties: list[DutyLoop] = []
@@ -140,8 +133,14 @@ class Worker(Daemon):
         )
         self._dispatcher.is_paused = self._is_paused
         self._state = OwnState(self.context)
+        self._scribe = Scribe(self.context)
         self._executor = Executor(
-            self.context, self._desk, self._threads, self._state, lambda: self._session.worker_id
+            self.context,
+            self._desk,
+            self._threads,
+            state=self._state,
+            scribe=self._scribe,
+            worker_id=lambda: self._session.worker_id,
         )
         self._lanes = Lanes(self.context, self._desk, self._executor, lambda: self._heart.is_leased)
         self._ear = Ear(self._desk, self._dispatcher, lambda: self._heart.beat_now())  # noqa: PLW0108 - made next
@@ -259,7 +258,7 @@ class Worker(Daemon):
     async def _open(self) -> None:
         self._hasty.clear()
         self._make_parts()
-        self._ear.loop = loop = asyncio.get_running_loop()
+        self._ear.loop = self._scribe.loop = loop = asyncio.get_running_loop()
         await self._state.set_up()
         await self._session.open()
         await self.context.recognize()
@@ -269,12 +268,15 @@ class Worker(Daemon):
         ]
         self._talk = loop.create_task(self._dispatcher.run(), name="cuckmq-dispatcher")
         self._lanes.start(self.concurrency)
+        scribe = DutyLoop(self._scribe)
+        self._scribe.on_notice = scribe.hasten
         self._duties = [
             DutyLoop(Rescuer(self.context, beat_secs=self._beat_secs, lease_secs=self._lease_secs)),
             DutyLoop(Expirer(self.context)),
             DutyLoop(Scout(self.context, lambda: self._session.channel_ids)),
             self._make_herald(),
             DutyLoop(self._clerk),
+            scribe,
         ]
         for duty in self._duties:
             duty.start()

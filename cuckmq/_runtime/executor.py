@@ -12,6 +12,7 @@ from cuckmq._runtime.desk import Desk, Ended, Running
 from cuckmq._runtime.isolation import Isolated
 from cuckmq._runtime.own_state import OwnState
 from cuckmq._runtime.record import error_record, message_of
+from cuckmq._runtime.scribe import Scribe
 from cuckmq._runtime.threads import Threads
 from cuckmq._runtime.time_limit import TIMED_OUT, TimeLimit
 from cuckmq.attempt import Attempt
@@ -39,16 +40,25 @@ class Executor:
         desk: where ends are laid down.
         threads: where sync work functions run.
         state: what the worker has set up for them.
+        scribe: writes what they say of themselves.
         worker_id: asked each time, since a worker that was lost gets a new one.
     """
 
     def __init__(
-        self, context: Context, desk: Desk, threads: Threads, state: OwnState, worker_id: Callable[[], int]
+        self,
+        context: Context,
+        desk: Desk,
+        threads: Threads,
+        *,
+        state: OwnState,
+        scribe: Scribe,
+        worker_id: Callable[[], int],
     ) -> None:
         self._context = context
         self._desk = desk
         self._threads = threads
         self._state = state
+        self._scribe = scribe
         self._worker_id = worker_id
         self._limit = TimeLimit(desk)
 
@@ -65,9 +75,13 @@ class Executor:
             payload = self._decode(definition, row.payload)
             self._describe(definition, attempt, payload)
             value = await self._call(definition, payload, attempt)
+            if attempt.has_spoken:
+                await self._scribe.write_last(attempt)
             outcome = await self._conclude(definition, attempt, value)
             error = value if isinstance(value, Verdict) else None
         except BaseException as caught:  # noqa: BLE001 - whatever user code raises ends its job and nothing else
+            if attempt.has_spoken:
+                await self._scribe.write_last(attempt)
             outcome, error = await self._conclude_error(definition, attempt, caught), caught
         self._desk.finish(Ended(attempt, outcome, time.monotonic() - began_at, error))
         if attempt.ending == TIMED_OUT:
@@ -110,6 +124,7 @@ class Executor:
             num_attempts=row.num_attempts,
             queued_at=row.run_at,
             database=self._context.database,
+            scribe=self._scribe,
             state=self._state.value,
         )
 

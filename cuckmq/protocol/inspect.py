@@ -10,7 +10,7 @@ from cuckmq.protocol.statement import Statement, only
 JOBS: Final = """
     select id, definition, channel, priority, job_group, state, reason, attempt, error_count, stall_count,
         num_attempts, num_stalls, num_failures, created_at, run_at, claimed_at, finalized_at, worker_id,
-        is_cancel_requested, payload::text, result::text, errors
+        is_cancel_requested, payload::text, result::text, errors, progress, progress_message, notes
     from {schema}.all_job where id = any(%s)
 """
 ENDINGS: Final = """
@@ -62,6 +62,9 @@ class JobRow(NamedTuple):
     payload: str
     result: str | None
     errors: list[dict[str, Any]] | None
+    progress: float | None
+    progress_message: str | None
+    notes: dict[str, Any] | None
 
 
 class Ending(NamedTuple):
