@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from cuckmq.database.database import Database
 from cuckmq.database.endings import Endings
 from cuckmq.hub import EventHub
+from cuckmq.plugin import Plugins
 from cuckmq.wakes import Wakes
 
 
@@ -26,6 +27,11 @@ class Home(Protocol):
     @property
     def events(self) -> EventHub:
         """Who is told."""
+        ...
+
+    @property
+    def plugins(self) -> Plugins:
+        """Who is asked before jobs are put in."""
         ...
 
     @property

@@ -74,7 +74,10 @@ class Executor:
         try:
             payload = self._decode(definition, row.payload)
             self._describe(definition, attempt, payload)
-            value = await self._call(definition, payload, attempt)
+            if self._context.plugins.surrounds_attempts:
+                value = await Isolated(self._call_surrounded(definition, payload, attempt))
+            else:
+                value = await self._call(definition, payload, attempt)
             if attempt.has_spoken:
                 await self._scribe.write_last(attempt)
             outcome = await self._conclude(definition, attempt, value)
@@ -150,6 +153,11 @@ class Executor:
             return await (call if limit_secs is None else self._limit.on_loop(attempt, limit_secs, call))
         call = self._threads.run(definition.work_function, *arguments)
         return await (call if limit_secs is None else self._limit.in_thread(attempt, limit_secs, call))
+
+    async def _call_surrounded(self, definition: Definition, payload: Any, attempt: Attempt) -> Any:
+        surrounding: Any = self._context.plugins.around_attempt
+        async with surrounding(attempt, payload):
+            return await self._call(definition, payload, attempt)
 
     async def _conclude(self, definition: Definition, attempt: Attempt, value: Any) -> Outcome | None:
         if attempt.ending is not None:
