@@ -130,7 +130,7 @@ class Attempt(Generic[StateT_co]):
         Raises:
             ConfigurationError: that is no such fraction or message.
         """
-        self._say(read_progress(fraction, message))
+        self.hear(read_progress(fraction, message))
 
     def update(self, notes: Mapping[str, Any]) -> None:
         """Make notes: for the next try of this job, and for whoever looks at it (`job.notes`).
@@ -145,7 +145,7 @@ class Attempt(Generic[StateT_co]):
         Raises:
             ConfigurationError: they are no such thing.
         """
-        self._say(read_notes(notes))
+        self.hear(read_notes(notes))
 
     @property
     def has_spoken(self) -> bool:
@@ -169,7 +169,8 @@ class Attempt(Generic[StateT_co]):
         """Do what read_notes() does, in a sync work function."""
         return next(iter(self._database.run_sync(find_notes(self.job_id))), {})
 
-    def _say(self, said: Said) -> None:
+    def hear(self, said: Said) -> None:
+        """Take in something to be written down. For the machinery; from any thread."""
         if self.outbox is NOTHING_SAID:
             with _FIRST_WORD:
                 if self.outbox is NOTHING_SAID:

@@ -22,6 +22,7 @@ from cuckmq.outcome import Answer
 from cuckmq.payload import Codec
 from cuckmq.protocol.unique_key import find_holder
 from cuckmq.signature import read_signature
+from cuckmq.target import target_of
 from cuckmq.terms import read_terms
 
 PayloadT = TypeVar("PayloadT")
@@ -34,7 +35,7 @@ class JobDefinition(Deployable, Generic[PayloadT, ResultT]):
 
     Payload and result types are taken from the work function's annotations. The function takes
     `()`, `(payload)` or `(payload, attempt)`; it may be `async def`, which runs on the worker's event
-    loop, or `def`, which runs in one of its threads.
+    loop, or `def`, which runs in one of its threads, or in a process if executor says so.
 
     Args:
         context: where it belongs.
@@ -110,6 +111,7 @@ class JobDefinition(Deployable, Generic[PayloadT, ResultT]):
         self.payload_codec: Codec[PayloadT] = Codec(self.signature.payload, f"the payload of job {name!r}")
         self.result_codec: Codec[ResultT] = Codec(self.signature.result, f"the result of job {name!r}")
         self.terms = read_terms(name, options)
+        self.target = None if self.terms.executor is None else self._find_target()
         if self.terms.is_repeating and not self.payload_codec.is_empty:
             raise DefinitionError(
                 f"job {name!r}: only a job without a payload can repeat, since nobody is there to give one"
@@ -120,6 +122,14 @@ class JobDefinition(Deployable, Generic[PayloadT, ResultT]):
 
     def __repr__(self) -> str:
         return f"JobDefinition({self.name!r})"
+
+    def _find_target(self) -> str:
+        if self.signature.is_async:
+            raise DefinitionError(
+                f"job {self.name!r}: an async function runs on the event loop; write it with `def`, or leave "
+                "executor='process' out"
+            )
+        return target_of(self.work_function, self.name)
 
     @overload
     async def enqueue(

@@ -31,6 +31,8 @@
      |   +- WorkerNotFound                 the worker stopped, or was taken for dead and is gone
      +- ChannelInUse                       a channel that is to be destroyed is needed
      +- ExecutionTimeout (TimeoutError)    an attempt ran longer than it may
+     +- ProcessDied                        the process that ran a job is gone
+     +- TooManyDeaths                      processes died like flies, and the worker stopped itself
      +- AttemptLost                        the queue gave this job to another worker
      +- WorkerLost                         the queue took this worker for dead
 
@@ -178,6 +180,24 @@ class ChannelInUse(CuckmqError):
 
 class ExecutionTimeout(CuckmqError, TimeoutError):
     """An attempt ran longer than its execution_timeout_secs. An error of the try, as any other."""
+
+
+class ProcessDied(CuckmqError):
+    """The process that ran an attempt is gone. An error of the try, as any other.
+
+    Attributes:
+        signal: the number of the signal that killed it, or None.
+        has_begun: whether the work function may have begun.
+    """
+
+    def __init__(self, message: str, *, signal: int | None, has_begun: bool) -> None:
+        super().__init__(message)
+        self.signal = signal
+        self.has_begun = has_begun
+
+
+class TooManyDeaths(CuckmqError):
+    """So many processes died in so short a time that the worker stopped itself. Its jobs are in the queue."""
 
 
 class AttemptLost(CuckmqError):

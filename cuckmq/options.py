@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from typing_extensions import TypedDict
 
@@ -12,11 +12,15 @@ from cuckmq.backoff import Backoff
 from cuckmq.errors import ConfigurationError
 from cuckmq.limits import Limits
 from cuckmq.names import check_name
+from cuckmq.needs import OnDependencyFailure, Prerequisite, as_needs, as_on_dependency_failure
 from cuckmq.protocol.enqueue import Placement
 from cuckmq.recurrence import Missed, Overlap
 from cuckmq.retry_rule import Exceptions
 from cuckmq.types import Secs, as_count, as_moment, as_optional_secs, as_secs
 from cuckmq.uniqueness import OnDuplicate, UniqueKey, Uniqueness, UniqueScope, read_uniqueness
+
+ExecutorName: TypeAlias = Literal["process"]
+"""Where a work function may be told to run."""
 
 MIN_EXPIRES_SECS: Final = 0.001
 
@@ -37,6 +41,8 @@ class JobOptions(TypedDict, total=False):
             failed; None for no limit. 1 means that a job is never run again after something went wrong.
         execution_timeout_secs: how long one try may run; None for no limit. Then an async function is
             cancelled, a sync one is told by attempt.is_cancelled, and the try has ended in an error.
+        executor: `process` to run a sync function in a process of its own, for work that keeps the processor
+            busy or might crash. None, the default, for the event loop or a thread, as the function is.
         delay_secs: how long each job waits before it may run.
         job_group: the group in which a job runs alone: a name, or a function from the payload to a
             name or None.
@@ -65,6 +71,7 @@ class JobOptions(TypedDict, total=False):
     num_stalls: int | None
     num_failures: int | None
     execution_timeout_secs: Secs | None
+    executor: ExecutorName | None
     delay_secs: Secs
     job_group: str | Callable[[Any], str | None] | None
     unique_key: UniqueKey | None
@@ -117,6 +124,9 @@ class EnqueueOptions(TypedDict, total=False):
         on_duplicate: `return` the job that holds the key, or `raise` DuplicateJob.
         expires_secs: fail those that no worker has taken so long after they might run.
         expires_at: fail those that no worker has taken by then; a datetime with a time zone.
+        after: put them in now, and have them wait until these jobs have ended: a handle, an id, or several.
+        on_dependency_failure: what becomes of them if one of those does not succeed: they `fail` (the
+            default), they are to `cancel`, or they `run` all the same.
         wait_secs: wait so long for room in a channel of bounded size, instead of being refused at once.
     """
 
@@ -134,6 +144,8 @@ class EnqueueOptions(TypedDict, total=False):
     on_duplicate: OnDuplicate | None
     expires_secs: Secs | None
     expires_at: datetime | None
+    after: Prerequisite | Iterable[Prerequisite] | None
+    on_dependency_failure: OnDependencyFailure | None
     wait_secs: Secs | None
 
 
@@ -175,6 +187,8 @@ def as_placement(options: EnqueueOptions) -> Placement:
         num_failures=None if num_failures is None else as_count("num_failures", num_failures, minimum=1),
         expires_secs=as_optional_secs("expires_secs", expires_secs, minimum=MIN_EXPIRES_SECS),
         expires_at=None if expires_at is None else as_moment("expires_at", expires_at),
+        needs_ids=as_needs(options.get("after")),
+        on_dependency_failure=as_on_dependency_failure(options.get("on_dependency_failure")),
     )
 
 

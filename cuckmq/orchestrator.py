@@ -5,9 +5,9 @@ from __future__ import annotations
 from cuckmq._runtime.archivist import Archivist
 from cuckmq._runtime.daemon import Daemon
 from cuckmq._runtime.duty import DutyLoop
-from cuckmq._runtime.expirer import Expirer
 from cuckmq._runtime.purger import Purger
 from cuckmq._runtime.rescuer import Rescuer
+from cuckmq._runtime.sweeper import Sweeper
 from cuckmq._runtime.ticker import Ticker
 from cuckmq._runtime.watchman import Watchman
 from cuckmq.context import Context
@@ -61,7 +61,7 @@ class Orchestrator(Daemon):
                     poll_secs=as_secs("job_delete_poll_secs", job_delete_poll_secs, minimum=0.01),
                 )
             ),
-            DutyLoop(Expirer(context)),
+            DutyLoop(Sweeper(context)),
             DutyLoop(
                 Rescuer(
                     context,

@@ -7,6 +7,8 @@ A definition may name the exceptions that are worth another try, and those that 
     retry_on=(OSError,), no_retry_on=(FileNotFoundError,)
 
 A class stands for its subclasses as well, as in `except`. Where both fit, `no_retry_on` wins.
+
+What was raised in another process is known by the names of its classes.
 """
 
 from __future__ import annotations
@@ -45,8 +47,38 @@ def as_exceptions(name: str, value: object) -> Exceptions | None:
     return value
 
 
+class RaisedElsewhere(Exception):
+    """An exception that was raised in another process.
+
+    Args:
+        message: what it said.
+        traceback_there: where it came from.
+        classes: its class and those above, as class_paths() names them.
+    """
+
+    def __init__(self, message: str, traceback_there: str, classes: frozenset[str]) -> None:
+        super().__init__(message)
+        self.traceback_there = traceback_there
+        self.classes = classes
+
+
+def class_paths(kind: type[BaseException]) -> frozenset[str]:
+    """Name a class and all above it."""
+    return frozenset(_path(each) for each in kind.__mro__)
+
+
 def may_retry(error: BaseException, retry_on: Exceptions | None, no_retry_on: Exceptions | None) -> bool:
     """Tell whether another try may follow this error, if one is left."""
-    if no_retry_on is not None and isinstance(error, no_retry_on):
+    if no_retry_on is not None and _is_one_of(error, no_retry_on):
         return False
-    return retry_on is None or isinstance(error, retry_on)
+    return retry_on is None or _is_one_of(error, retry_on)
+
+
+def _is_one_of(error: BaseException, kinds: Exceptions) -> bool:
+    if isinstance(error, RaisedElsewhere):
+        return not error.classes.isdisjoint(_path(each) for each in kinds)
+    return isinstance(error, kinds)
+
+
+def _path(kind: type) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"

@@ -13,6 +13,7 @@ from cuckmq.names import check_job_group, check_name
 from cuckmq.options import (
     JOB_OPTIONS,
     MIN_EXPIRES_SECS,
+    ExecutorName,
     RepeatingOptions,
     as_priority,
     as_uniqueness,
@@ -50,6 +51,7 @@ class Terms:
     retry_on: Exceptions | None
     no_retry_on: Exceptions | None
     execution_timeout_secs: float | None
+    executor: ExecutorName | None
     delay_secs: float
     repeat_secs: float | None
     cron: str | None
@@ -97,6 +99,7 @@ def read_terms(name: str, options: RepeatingOptions) -> Terms:
         retry_on=as_exceptions("retry_on", options.get("retry_on")),
         no_retry_on=as_exceptions("no_retry_on", options.get("no_retry_on")),
         execution_timeout_secs=_as_time_limit(options.get("execution_timeout_secs")),
+        executor=_as_executor(name, options.get("executor")),
         delay_secs=as_secs("delay_secs", options.get("delay_secs", 0.0)),
         repeat_secs=repeat_secs,
         cron=cron,
@@ -120,6 +123,15 @@ def _as_whole(name: str, uniqueness: Uniqueness) -> Uniqueness:
             "give one"
         )
     return uniqueness
+
+
+def _as_executor(name: str, value: ExecutorName | None) -> ExecutorName | None:
+    if value not in (None, "process"):
+        raise DefinitionError(
+            f'job {name!r}: executor is "process" or None, not {value!r}; without it an async function runs '
+            "on the event loop, a sync one in a thread"
+        )
+    return value
 
 
 def _as_time_limit(value: object) -> float | None:

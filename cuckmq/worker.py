@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from cuckmq._runtime.chronicle import Chronicle
 from cuckmq._runtime.clerk import Clerk
 from cuckmq._runtime.daemon import Daemon
 from cuckmq._runtime.desk import Desk
@@ -16,24 +17,26 @@ from cuckmq._runtime.dispatcher import Dispatcher
 from cuckmq._runtime.duty import DutyLoop
 from cuckmq._runtime.ear import Ear
 from cuckmq._runtime.executor import Executor
-from cuckmq._runtime.expirer import Expirer
 from cuckmq._runtime.farewell import drain, take_leave
 from cuckmq._runtime.heart import Heart
 from cuckmq._runtime.herald import Herald
 from cuckmq._runtime.lanes import Lanes
 from cuckmq._runtime.own_state import OwnState
+from cuckmq._runtime.processes import Processes
 from cuckmq._runtime.rescuer import Rescuer
 from cuckmq._runtime.scout import Scout
 from cuckmq._runtime.scribe import Scribe
+from cuckmq._runtime.serving import named_channels
 from cuckmq._runtime.session import Session
+from cuckmq._runtime.sweeper import Sweeper
 from cuckmq._runtime.tally import Tally
 from cuckmq._runtime.threads import Threads
 from cuckmq._runtime.waiting import first_of, until_ended
+from cuckmq._runtime.warden import Warden
 from cuckmq.context import Context
 from cuckmq.errors import ConfigurationError
-from cuckmq.events import WorkerEvent, WorkerLost, WorkerPaused, WorkerResumed, WorkerStarted, WorkerStopped
 from cuckmq.names import check_name
-from cuckmq.types import Secs, as_count, as_secs
+from cuckmq.types import Secs, as_count, as_limit, as_secs
 
 STOP_SECS: Final = 1.0
 
@@ -61,6 +64,8 @@ class Worker(Daemon):
         lease_secs: how long the queue waits for that before it gives the jobs to others.
         shutdown_secs: how long stop() lets jobs go on before it lets go of them.
         idle_secs: how long it must have been idle before the event WorkerIdle is told.
+        child_ping_secs: how long a process that runs a job may give no sign of life before it is killed.
+        max_jobs_per_child: how many jobs one process runs before another takes its place; None for no limit.
 
     Raises:
         ConfigurationError: an option is wrong.
@@ -78,6 +83,8 @@ class Worker(Daemon):
         lease_secs: Secs = 10.0,
         shutdown_secs: Secs = 30.0,
         idle_secs: Secs = 0.25,
+        child_ping_secs: Secs = 60.0,
+        max_jobs_per_child: int | None = None,
     ) -> None:
         super().__init__()
         if isinstance(channels, str):
@@ -93,13 +100,16 @@ class Worker(Daemon):
         self._lease_secs = as_secs("lease_secs", lease_secs, minimum=0.2)
         self._shutdown_secs = as_secs("shutdown_secs", shutdown_secs)
         self._idle_secs = as_secs("idle_secs", idle_secs)
+        self._ping_secs = as_secs("child_ping_secs", child_ping_secs, minimum=0.1)
+        self._max_jobs_per_child = as_limit("max_jobs_per_child", max_jobs_per_child, minimum=1)
         if self._lease_secs < 2 * self._beat_secs:
             raise ConfigurationError(
                 f"lease_secs is {self._lease_secs:g}, less than two heartbeats of {self._beat_secs:g}: "
                 "one late beat would cost the worker its jobs"
             )
         self._hasty = asyncio.Event()
-        self._is_paused, self._last_id = False, 0
+        self._is_paused = False
+        self._chronicle = Chronicle(context, self.name)
         self._resumed = asyncio.Event()
         self._talk: asyncio.Task[None] | None = None
         self._duties: list[DutyLoop] = []
@@ -111,6 +121,13 @@ class Worker(Daemon):
         self._tally = Tally()
         self._clerk = Clerk(self.context, self._tally)
         self._threads = Threads(self.concurrency, f"cuckmq-{self.name}")
+        self._processes = Processes(
+            self.concurrency,
+            f"cuckmq-{self.name}",
+            ping_secs=self._ping_secs,
+            max_jobs=self._max_jobs_per_child,
+            on_storm=self.break_down,
+        )
         self._session = Session(
             self.context,
             name=self.name,
@@ -129,7 +146,7 @@ class Worker(Daemon):
             concurrency=self.concurrency,
             poll_secs=self._poll_secs,
             idle_secs=self._idle_secs,
-            on_lost=lambda: self._tell(WorkerLost),
+            on_lost=self._chronicle.lose,
         )
         self._dispatcher.is_paused = self._is_paused
         self._state = OwnState(self.context)
@@ -137,7 +154,8 @@ class Worker(Daemon):
         self._executor = Executor(
             self.context,
             self._desk,
-            self._threads,
+            threads=self._threads,
+            processes=self._processes,
             state=self._state,
             scribe=self._scribe,
             worker_id=lambda: self._session.worker_id,
@@ -178,21 +196,19 @@ class Worker(Daemon):
         Args:
             wait: return only when nothing is in hand any more, or resume() or stop() came.
         """
-        was_paused, self._is_paused = self._is_paused, True
+        self._is_paused = True
         self._resumed.clear()
         await self._dispatcher.pause()
-        if not was_paused and self._is_started:
-            self._tell(WorkerPaused)
+        self._chronicle.pause()
         if wait:
             await first_of(self._desk.is_clear, self._resumed)
 
     def resume(self) -> None:
         """Claim again, beginning at once. Twice is once."""
-        was_paused, self._is_paused = self._is_paused, False
+        self._is_paused = False
         self._resumed.set()
         self._dispatcher.resume()
-        if was_paused and self._is_started:
-            self._tell(WorkerResumed)
+        self._chronicle.resume()
 
     async def wait_until_idle(self) -> None:
         """Wait until nothing is in hand, and a look that began after this call has brought nothing.
@@ -216,7 +232,7 @@ class Worker(Daemon):
         Raises:
             ConfigurationError: the name cannot be one, or the worker serves all channels.
         """
-        channels = self._named_channels("add", name)
+        channels = named_channels(self.channels, "add", name)
         if name not in channels:
             await self._serve([*channels, name])
 
@@ -229,18 +245,9 @@ class Worker(Daemon):
         Raises:
             ConfigurationError: the name cannot be one, or the worker serves all channels.
         """
-        channels = self._named_channels("remove", name)
+        channels = named_channels(self.channels, "remove", name)
         if name in channels:
             await self._serve([each for each in channels if each != name])
-
-    def _named_channels(self, verb: str, name: str) -> list[str]:
-        check_name("channel", name)
-        if self.channels is None:
-            raise ConfigurationError(
-                f"cannot {verb} channel {name!r}: this worker serves all channels, those to come as well; "
-                "name the channels in Worker(context, channels=[...])"
-            )
-        return self.channels
 
     async def _serve(self, channels: list[str]) -> None:
         self.channels = channels
@@ -272,15 +279,16 @@ class Worker(Daemon):
         self._scribe.on_notice = scribe.hasten
         self._duties = [
             DutyLoop(Rescuer(self.context, beat_secs=self._beat_secs, lease_secs=self._lease_secs)),
-            DutyLoop(Expirer(self.context)),
+            DutyLoop(Sweeper(self.context)),
             DutyLoop(Scout(self.context, lambda: self._session.channel_ids)),
             self._make_herald(),
             DutyLoop(self._clerk),
+            DutyLoop(Warden(self._processes, ping_secs=self._ping_secs)),
             scribe,
         ]
         for duty in self._duties:
             duty.start()
-        self._tell(WorkerStarted)
+        self._chronicle.start(is_paused=self._is_paused)
 
     def _make_herald(self) -> DutyLoop:
         herald = Herald(
@@ -312,17 +320,11 @@ class Worker(Daemon):
         self._desk.abandon("stopping")
         await asyncio.to_thread(self._heart.stop, STOP_SECS)
         self._threads.close()
+        await asyncio.to_thread(self._processes.close)
         await self._state.tear_down()
         self._talk, self._duties, self._leave = None, [], []
-        if self._is_started:
-            self._tell(WorkerStopped, self._last_id)
+        self._chronicle.stop()
 
     def _on_registered(self, worker_id: int) -> None:
-        self._last_id = worker_id
         self._heart.start(worker_id)
-        if self._is_started:
-            self._tell(WorkerStarted)
-
-    def _tell(self, kind: type[WorkerEvent], worker_id: int | None = None) -> None:
-        worker_id = self.worker_id if worker_id is None else worker_id
-        self.context.events.tell(kind(worker_id=worker_id, name=self.name))
+        self._chronicle.register(worker_id)

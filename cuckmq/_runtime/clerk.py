@@ -46,6 +46,8 @@ class Clerk:
 
     async def finish(self, timeout_secs: float) -> None:
         """Write what is left, when the worker stops; or let it be, if that does not go well in time."""
+        if self._tally.is_empty:
+            return
         try:
             await asyncio.wait_for(self.turn(), timeout_secs)
         except (psycopg.Error, PoolTimeout, TimeoutError, OSError, CuckmqError) as error:

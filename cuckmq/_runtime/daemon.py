@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
 from cuckmq._runtime.signals import Scope, enter_scope, leave_scope
+from cuckmq.errors import TooManyDeaths
+
+_logger = logging.getLogger("cuckmq.worker")
 
 
 class Daemon(ABC):
     """Constructed it does nothing; started it works; stopped it has nothing left running.
 
     `stop()` may be called before `start()`, and twice. A stopped daemon can be started again.
+
+    Attributes:
+        breakdown: why it has stopped by itself; None if it has not.
     """
 
     def __init__(self) -> None:
         self._is_started = False
         self._scope: Scope | None = None
         self._life = asyncio.Lock()
+        self._ended = asyncio.Event()
+        self._last_act: asyncio.Task[None] | None = None
+        self.breakdown: str | None = None
 
     async def start(self) -> None:
         """Begin to work. Returns when ready; raises what stands in the way. Twice is once."""
         async with self._life:
             if self._is_started:
                 return
+            self._ended.clear()
+            self.breakdown = None
             try:
                 await self._open()
             except BaseException:
@@ -40,16 +52,22 @@ class Daemon(ABC):
             if self._is_started:
                 await self._close(is_hasty=False)
                 self._is_started = False
+                self._ended.set()
 
     async def run(self) -> None:
-        """Start, work until SIGTERM, SIGINT or cancellation, and stop.
+        """Start, work until SIGTERM, SIGINT, cancellation or stop(), and stop.
 
         The first signal lets the work in hand be finished, the second lets go of it at once.
+
+        Raises:
+            TooManyDeaths: a worker has stopped itself.
         """
         async with self:
             if self._scope is not None:
                 self._scope.listen([signal.SIGTERM, signal.SIGINT], by_force=True)
-            await asyncio.Event().wait()
+            await self._ended.wait()
+        if self.breakdown is not None:
+            raise TooManyDeaths(f"it stopped itself: {self.breakdown}; the errors of the jobs tell how")
 
     def run_sync(self) -> None:
         """Do what run() does, in an event loop of its own."""
@@ -79,6 +97,14 @@ class Daemon(ABC):
     def is_signalled(self) -> bool:
         """Whether a signal has asked this daemon to end."""
         return self._scope is not None and self._scope.num_signals > 0
+
+    def break_down(self, reason: str) -> None:
+        """Stop by oneself, since going on would do harm. run() raises the reason."""
+        if self.breakdown is None:
+            self.breakdown = reason
+            _logger.critical("a %s stops itself: %s", type(self).__name__.lower(), reason)
+            self.stop_claiming()
+            self._last_act = asyncio.get_running_loop().create_task(self.stop())
 
     @abstractmethod
     async def _open(self) -> None: ...

@@ -187,9 +187,14 @@ class Desk:
         return bool(dropped)
 
     def abandon(self, ending: str) -> None:
-        """Let go of everything: what has not started is dropped, what runs is told to stop."""
+        """Let go of everything: what has not started is dropped, what runs is told to stop.
+
+        What ended and was not settled stays here without its outcome: it is told to have been in vain.
+        """
         self._slices.clear()
-        self._ended.clear()
+        for each in self._ended:
+            each.attempt.ending = each.attempt.ending or ending
+        self._ended = [each._replace(outcome=None) for each in self._ended]
         self._groups.clear()
         self.in_hand.clear()
         self.is_clear.set()

@@ -268,16 +268,16 @@ class Dispatcher:
         except BaseException:
             self._desk.give_back(ended, groups)
             raise
-        if worker_id != self.worker_id:
-            return  # Let go meanwhile: what came is for a worker that is no more, and its lease ends.
         self._appetite.learn(len(ended), sum(each.duration_secs for each in ended))
         claimed = [row for row in rows if row.verdict is None]
+        if worker_id != self.worker_id:
+            claimed = []  # They are a worker's that was given up meanwhile, and go back with its lease.
         self._tally.ended(ended, rows, self._desk.in_hand)
         self._desk.settled(ended)
         self._tally.claimed(claimed)
         self._desk.lay_down(claimed)
         self._look_ahead(rows, claimed, demand, began_at)
-        self._reporter.report(ended, groups, rows, claimed, self.worker_id)
+        self._reporter.report(ended, groups, rows, claimed, worker_id)
         self._idler.turned(is_clear=not self._desk.in_hand)
         self._turned.set()
 

@@ -8,9 +8,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from cuckmq._runtime.answers import Refused, Written
 from cuckmq._runtime.desk import Desk, Ended, Running
 from cuckmq._runtime.isolation import Isolated
 from cuckmq._runtime.own_state import OwnState
+from cuckmq._runtime.processes import Processes
 from cuckmq._runtime.record import error_record, message_of
 from cuckmq._runtime.scribe import Scribe
 from cuckmq._runtime.threads import Threads
@@ -39,6 +41,7 @@ class Executor:
         context: whose definitions to run.
         desk: where ends are laid down.
         threads: where sync work functions run.
+        processes: where those run that are to have a process.
         state: what the worker has set up for them.
         scribe: writes what they say of themselves.
         worker_id: asked each time, since a worker that was lost gets a new one.
@@ -48,8 +51,9 @@ class Executor:
         self,
         context: Context,
         desk: Desk,
-        threads: Threads,
         *,
+        threads: Threads,
+        processes: Processes,
         state: OwnState,
         scribe: Scribe,
         worker_id: Callable[[], int],
@@ -57,6 +61,7 @@ class Executor:
         self._context = context
         self._desk = desk
         self._threads = threads
+        self._processes = processes
         self._state = state
         self._scribe = scribe
         self._worker_id = worker_id
@@ -75,9 +80,9 @@ class Executor:
             payload = self._decode(definition, row.payload)
             self._describe(definition, attempt, payload)
             if self._context.plugins.surrounds_attempts:
-                value = await Isolated(self._call_surrounded(definition, payload, attempt))
+                value = await Isolated(self._call_surrounded(definition, payload, attempt, row))
             else:
-                value = await self._call(definition, payload, attempt)
+                value = await self._call(definition, payload, attempt, row)
             if attempt.has_spoken:
                 await self._scribe.write_last(attempt)
             outcome = await self._conclude(definition, attempt, value)
@@ -94,7 +99,7 @@ class Executor:
         try:
             return definition.payload_codec.decode(payload)
         except CodecError as error:
-            raise _Refused(FailureReason.INVALID_PAYLOAD, str(error)) from None
+            raise Refused(FailureReason.INVALID_PAYLOAD, str(error)) from None
 
     def _describe(self, definition: Definition, attempt: Attempt, payload: Any) -> None:
         if _logger.isEnabledFor(logging.DEBUG):
@@ -113,7 +118,7 @@ class Executor:
         try:
             return definition.result_codec.encode(value)
         except CodecError as error:
-            raise _Refused(FailureReason.INVALID_RESULT, str(error)) from None
+            raise Refused(FailureReason.INVALID_RESULT, str(error)) from None
 
     def _make_attempt(self, row: Row, definition: Definition) -> Attempt:
         return Attempt(
@@ -132,7 +137,8 @@ class Executor:
         )
 
     def _record_start(self, attempt: Attempt, definition: Definition) -> None:
-        task = asyncio.current_task() if definition.signature.is_async else None
+        can_cancel = definition.signature.is_async or definition.target is not None
+        task = asyncio.current_task() if can_cancel else None
         self._desk.start(Running(attempt, task))
         if self._context.events.is_heard:
             self._context.events.tell(
@@ -144,20 +150,23 @@ class Executor:
                 )
             )
 
-    async def _call(self, definition: Definition, payload: Any, attempt: Attempt) -> Any:
+    async def _call(self, definition: Definition, payload: Any, attempt: Attempt, row: Row) -> Any:
         arguments = (payload, attempt)[: definition.signature.num_arguments]
         limit_secs = definition.terms.execution_timeout_secs
         call: Awaitable[Any]
         if definition.signature.is_async:
             call = Isolated(definition.work_function(*arguments))
             return await (call if limit_secs is None else self._limit.on_loop(attempt, limit_secs, call))
+        if definition.target is not None:
+            call = self._processes.run(definition.target, row, attempt)
+            return await (call if limit_secs is None else self._limit.on_loop(attempt, limit_secs, call))
         call = self._threads.run(definition.work_function, *arguments)
         return await (call if limit_secs is None else self._limit.in_thread(attempt, limit_secs, call))
 
-    async def _call_surrounded(self, definition: Definition, payload: Any, attempt: Attempt) -> Any:
+    async def _call_surrounded(self, definition: Definition, payload: Any, attempt: Attempt, row: Row) -> Any:
         surrounding: Any = self._context.plugins.around_attempt
         async with surrounding(attempt, payload):
-            return await self._call(definition, payload, attempt)
+            return await self._call(definition, payload, attempt, row)
 
     async def _conclude(self, definition: Definition, attempt: Attempt, value: Any) -> Outcome | None:
         if attempt.ending is not None:
@@ -166,7 +175,7 @@ class Executor:
             return self._conclude_stopped(attempt)
         if isinstance(value, Verdict):
             return await self._conclude_error(definition, attempt, value)
-        detail = self._encode(definition, value)
+        detail = value.text if isinstance(value, Written) else self._encode(definition, value)
         outcome = Outcome(attempt.job_id, attempt.number, "succeeded", None, detail)
         if not attempt.has_transaction:
             return outcome
@@ -194,7 +203,7 @@ class Executor:
             case AttemptLost():
                 attempt.ending = "lost"
                 return None
-            case _Refused():
+            case Refused():
                 return Outcome(job_id, number, "failed", error.reason, error_record(error, number))
             case _:
                 return self._retry(definition, attempt, error)
@@ -232,18 +241,10 @@ class Executor:
                 _logger.exception("job %s: its transaction could not be rolled back", attempt.job_id)
 
 
-class _Refused(Exception):
-    """A payload that cannot be read, or a result that cannot be written: no further try can help."""
-
-    def __init__(self, reason: FailureReason, message: str) -> None:
-        self.reason = reason
-        super().__init__(message)
-
-
 def _expired(attempt: Attempt) -> Ended:
     reason = FailureReason.EXPIRED
     outcome = Outcome(attempt.job_id, attempt.number, "failed", reason)
-    return Ended(attempt, outcome, 0.0, _Refused(reason, "it was not started in time"))
+    return Ended(attempt, outcome, 0.0, Refused(reason, "it was not started in time"))
 
 
 def _take_back_cancellation() -> None:

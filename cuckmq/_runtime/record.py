@@ -7,6 +7,8 @@ import traceback
 from datetime import UTC, datetime
 from typing import Final
 
+from cuckmq.retry_rule import RaisedElsewhere
+
 MAX_MESSAGE_LENGTH: Final = 2_000
 MAX_TRACEBACK_LENGTH: Final = 8_000
 
@@ -20,7 +22,7 @@ def error_record(error: BaseException, attempt: int) -> str:
         "attempt": attempt,
         "type": type(error).__qualname__,
         "message": message_of(error),
-        "traceback": _traceback_of(error),
+        "traceback": traceback_of(error),
         "at": datetime.now(UTC).isoformat(),
     })  # fmt: skip
 
@@ -34,7 +36,10 @@ def message_of(error: BaseException) -> str:
     return _clean(text[:MAX_MESSAGE_LENGTH])
 
 
-def _traceback_of(error: BaseException) -> str:
+def traceback_of(error: BaseException) -> str:
+    """Say where an exception came from, cut and cleaned; empty if it was never raised."""
+    if isinstance(error, RaisedElsewhere):
+        return _clean(error.traceback_there[-MAX_TRACEBACK_LENGTH:])
     if error.__traceback__ is None:
         return ""
     try:

@@ -51,6 +51,9 @@ class Reporter:
         for row in rows:
             if row.verdict == "emptied" and row.job_id in groups:
                 self._context.events.tell(GroupDeleted(job_group=groups[row.job_id]))
+            elif row.verdict == "dependency_failed":
+                reason, name = FailureReason.DEPENDENCY_FAILED, row.job_group or ""
+                tell_ended(self._context.events, row.job_id, name, JobState.FAILED, reason=reason)
         self._report_claimed(claimed, worker_id)
 
     def _report_ended(self, ended: Ended, verdict: str | None) -> None:

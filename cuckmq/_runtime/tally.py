@@ -45,6 +45,11 @@ class Tally:
         self._counts: dict[tuple[int, int], Counts] = {}
         self.skew = timedelta()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not self._counts
+
     def claimed(self, rows: Iterable[Row]) -> None:
         """Count how long jobs have stood in line."""
         now = datetime.now(UTC) + self.skew

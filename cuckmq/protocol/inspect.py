@@ -24,6 +24,7 @@ COUNTS: Final = """
     union all
     select 'queued', (select count(*) from {schema}.ready where job_id is not null)
         + (select count(*) from {schema}.waiting)
+    union all select 'blocked', count(*) from {schema}.blocked
     union all select 'running', count(*) from {schema}.running
     union all select state, count(*) from {schema}.finalized_job group by state
 """

@@ -162,7 +162,7 @@ class Session:
             " %s::text[], %s::float8[], %s::bigint[])",
             worker_id, *map(list, columns), list(groups),
         )  # fmt: skip
-        return dict(rows)
+        return {row[0]: row[1] for row in rows}
 
     def succeed(self, worker_id: int, jobs: Sequence[Claimed]) -> dict[int, str]:
         """Settle these as succeeded, and release their groups."""

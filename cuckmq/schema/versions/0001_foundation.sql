@@ -131,6 +131,22 @@ create table {schema}.ready (
 create index on {schema}.ready (lane_id, run_at);
 create index on {schema}.ready (lane_id, run_at) where is_suspect;
 
+-- A job that waits for others to end, and what becomes of it if one of them does not succeed.
+create table {schema}.blocked (
+    job_id bigint primary key,
+    policy text not null check (policy in ('fail', 'cancel', 'run')),
+    created_at timestamptz not null default clock_timestamp()
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+create index on {schema}.blocked (created_at);
+
+-- One of the jobs that a blocked job waits for. Gone when that one has ended.
+create table {schema}.dependency (
+    needs_id bigint not null,
+    job_id bigint not null,
+    primary key (needs_id, job_id)
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+create index on {schema}.dependency (job_id);
+
 -- A job that stands in its group's line.
 create table {schema}.waiting (
     group_hash bigint not null,
@@ -301,6 +317,7 @@ select
     case
         when r.job_id is not null then 'running'
         when s.job_id is not null then 'scheduled'
+        when b.job_id is not null then 'blocked'
         else 'queued'
     end as state,
     null::text as reason,
@@ -317,6 +334,7 @@ join {schema}.channel c on c.id = l.channel_id
 left join {schema}.running r on r.job_id = j.id
 left join {schema}.progress p on p.job_id = j.id and j.is_tied
 left join {schema}.scheduled s on s.lane_id = j.lane_id and s.run_at = j.run_at and s.job_id = j.id
+left join {schema}.blocked b on b.job_id = j.id
 union all
 select
     f.id, d.name, c.name, l.priority, f.job_group, f.state, f.reason, f.attempt,
