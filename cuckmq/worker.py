@@ -120,7 +120,7 @@ class Worker(Daemon):
         self._desk = Desk()
         self._tally = Tally()
         self._clerk = Clerk(self.context, self._tally)
-        self._threads = Threads(self.concurrency, f"cuckmq-{self.name}")
+        self._threads = Threads(f"cuckmq-{self.name}")
         self._processes = Processes(
             self.concurrency,
             f"cuckmq-{self.name}",

@@ -241,10 +241,10 @@ class Dispatcher:
 
     def _limit(self) -> int:
         """How many jobs to ask for; 0 while the lanes have enough, or must not get more."""
-        if not self._is_claiming or self.is_paused or self._desk.has_suspect:
+        if not self._is_claiming or self.is_paused or (self._desk.has_suspect and not self._desk.num_away):
             return 0
         self._appetite.num_held_lanes = self._desk.num_held_lanes
-        target, in_hand = self._appetite.target, len(self._desk.in_hand)
+        target, in_hand = self._appetite.target, len(self._desk.in_hand) - self._desk.num_away
         limit = min(target - in_hand, MAX_LIMIT)
         is_starving = self._desk.num_idle_lanes > 0 and not self._desk.has_slices
         return limit if limit > 0 and (is_starving or limit * 4 >= target) else 0

@@ -69,7 +69,7 @@ class Processes:
         max_jobs: int,
         on_storm: Callable[[str], None],
     ) -> None:
-        self._threads = Threads(max_processes, f"{name}-process")
+        self._threads = Threads(f"{name}-process")
         self._beat_secs = min(ping_secs / 4, MAX_BEAT_SECS)
         self._max_jobs = max_jobs
         self._on_storm = on_storm
