@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Generic, TypeVar
 
+from cuckmq.cancellation import cancel_job, cancel_job_sync, is_accepted
 from cuckmq.database.database import Database
-from cuckmq.database.endings import Endings
+from cuckmq.database.endings import Endings, wait_sync
 from cuckmq.errors import InvalidResult, JobCancelled, JobFailed, JobNotFound, ResultTimeout
+from cuckmq.hub import EventHub
 from cuckmq.job import Job, error_from_record, job_from_row
 from cuckmq.payload import Codec, CodecError
 from cuckmq.protocol import inspect
-from cuckmq.protocol.cancel import cancel
 from cuckmq.protocol.inspect import Ending, JobRow
+from cuckmq.slot import SLOT
 from cuckmq.state import JobState
 from cuckmq.types import Secs, as_secs
 
@@ -26,7 +29,7 @@ class JobHandle(Generic[ResultT_co]):
         is_duplicate: whether enqueue put in nothing, since this job held the unique key already.
     """
 
-    __slots__ = ("_codec", "_database", "_endings", "id", "is_duplicate")
+    __slots__ = ("_codec", "_database", "_endings", "_events", "id", "is_duplicate")
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class JobHandle(Generic[ResultT_co]):
         *,
         database: Database,
         endings: Endings,
+        events: EventHub,
         codec: Codec[ResultT_co],
         is_duplicate: bool = False,
     ) -> None:
@@ -41,6 +45,7 @@ class JobHandle(Generic[ResultT_co]):
         self.is_duplicate = is_duplicate
         self._database = database
         self._endings = endings
+        self._events = events
         self._codec = codec
 
     def __repr__(self) -> str:
@@ -61,7 +66,9 @@ class JobHandle(Generic[ResultT_co]):
     async def result(self, *, timeout_secs: Secs | None = None) -> ResultT_co:
         """Wait for the job to end, and return what its work function returned.
 
-        Works from any process, and at once for a job that ended long ago.
+        Works from any process, and at once for a job that ended long ago. Inside of a work function it gives
+        the lane up while it waits, so that a job may wait for jobs it has put in, though its worker runs no
+        more than one at a time. (Not for a job of the group that it holds itself: that waits for ever.)
 
         Args:
             timeout_secs: how long to wait; 0 for one look; None for as long as it takes.
@@ -74,7 +81,27 @@ class JobHandle(Generic[ResultT_co]):
             InvalidResult: what is stored does not fit the definition's result type.
         """
         limit_secs = None if timeout_secs is None else as_secs("timeout_secs", timeout_secs)
-        ending = await self._endings.wait(self.id, limit_secs)
+        slot = SLOT.get()
+        if slot is None:
+            return self._end(await self._endings.wait(self.id, limit_secs), limit_secs)
+        async with slot.vacated():
+            ending = await self._endings.wait(self.id, limit_secs)
+        return self._end(ending, limit_secs)
+
+    def result_sync(self, *, timeout_secs: Secs | None = None) -> ResultT_co:
+        """Do what result() does, in a thread: of a script, of a web server, of a sync work function.
+
+        Raises:
+            RuntimeError: this is the event loop's own thread, which would block; use result().
+        """
+        slot = SLOT.get()
+        if slot is not None:
+            waiting = asyncio.run_coroutine_threadsafe(self.result(timeout_secs=timeout_secs), slot.loop)
+            return waiting.result()
+        limit_secs = None if timeout_secs is None else as_secs("timeout_secs", timeout_secs)
+        return self._end(wait_sync(self._database, self.id, limit_secs), limit_secs)
+
+    def _end(self, ending: Ending | None, limit_secs: float | None) -> ResultT_co:
         if ending is None:
             raise ResultTimeout(
                 f"job {self.id} did not end within {limit_secs:g} s; it goes on", job_id=self.id
@@ -87,13 +114,11 @@ class JobHandle(Generic[ResultT_co]):
         Returns:
             Whether it is cancelled, or was asked to be. False when it had ended already.
         """
-        (answer,) = await self._database.run(cancel(self.id))
-        return answer in ("cancelled", "requested")
+        return is_accepted(await cancel_job(self.id, self._database, self._events))
 
     def cancel_sync(self) -> bool:
         """Do what cancel() does, without an event loop."""
-        (answer,) = self._database.run_sync(cancel(self.id))
-        return answer in ("cancelled", "requested")
+        return is_accepted(cancel_job_sync(self.id, self._database, self._events))
 
     def _seen(self, rows: list[JobRow]) -> Job:
         if not rows:

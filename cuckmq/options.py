@@ -12,6 +12,7 @@ from cuckmq.backoff import Backoff
 from cuckmq.errors import ConfigurationError
 from cuckmq.limits import Limits
 from cuckmq.names import check_name
+from cuckmq.needs import OnDependencyFailure, Prerequisite, as_needs, as_on_dependency_failure
 from cuckmq.protocol.enqueue import Placement
 from cuckmq.recurrence import Missed, Overlap
 from cuckmq.retry_rule import Exceptions
@@ -127,6 +128,9 @@ class EnqueueOptions(TypedDict, total=False):
         on_duplicate: `return` the job that holds the key, or `raise` DuplicateJob.
         expires_secs: fail those that no worker has taken so long after they might run.
         expires_at: fail those that no worker has taken by then; a datetime with a time zone.
+        after: put them in now, and have them wait until these jobs have ended: a handle, an id, or several.
+        on_dependency_failure: what becomes of them if one of those does not succeed: they `fail` (the
+            default), they are to `cancel`, or they `run` all the same.
         wait_secs: wait so long for room in a channel of bounded size, instead of being refused at once.
     """
 
@@ -144,6 +148,8 @@ class EnqueueOptions(TypedDict, total=False):
     on_duplicate: OnDuplicate | None
     expires_secs: Secs | None
     expires_at: datetime | None
+    after: Prerequisite | Iterable[Prerequisite] | None
+    on_dependency_failure: OnDependencyFailure | None
     wait_secs: Secs | None
 
 
@@ -185,6 +191,8 @@ def as_placement(options: EnqueueOptions) -> Placement:
         num_failures=None if num_failures is None else as_count("num_failures", num_failures, minimum=1),
         expires_secs=as_optional_secs("expires_secs", expires_secs, minimum=MIN_EXPIRES_SECS),
         expires_at=None if expires_at is None else as_moment("expires_at", expires_at),
+        needs_ids=as_needs(options.get("after")),
+        on_dependency_failure=as_on_dependency_failure(options.get("on_dependency_failure")),
     )
 
 

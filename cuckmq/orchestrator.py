@@ -5,14 +5,15 @@ from __future__ import annotations
 from cuckmq._runtime.archivist import Archivist
 from cuckmq._runtime.daemon import Daemon
 from cuckmq._runtime.duty import DutyLoop
-from cuckmq._runtime.expirer import Expirer
 from cuckmq._runtime.purger import Purger
 from cuckmq._runtime.rescuer import Rescuer
+from cuckmq._runtime.sweeper import Sweeper
 from cuckmq._runtime.ticker import Ticker
 from cuckmq._runtime.watchman import Watchman
 from cuckmq.context import Context
 from cuckmq.database.connect import connect
 from cuckmq.database.migrate import check_schema
+from cuckmq.events import OrchestratorStarted, OrchestratorStopped
 from cuckmq.types import Secs, as_secs
 
 
@@ -60,7 +61,7 @@ class Orchestrator(Daemon):
                     poll_secs=as_secs("job_delete_poll_secs", job_delete_poll_secs, minimum=0.01),
                 )
             ),
-            DutyLoop(Expirer(context)),
+            DutyLoop(Sweeper(context)),
             DutyLoop(
                 Rescuer(
                     context,
@@ -88,7 +89,10 @@ class Orchestrator(Daemon):
             await connection.close()
         for duty in self._duties:
             duty.start()
+        self.context.events.tell(OrchestratorStarted())
 
     async def _close(self, *, is_hasty: bool) -> None:
         for duty in self._duties:
             await duty.stop()
+        if self._is_started:
+            self.context.events.tell(OrchestratorStopped())

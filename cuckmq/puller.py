@@ -11,9 +11,10 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from cuckmq._runtime.answers import Refused
+from cuckmq._runtime.chronicle import Chronicle
 from cuckmq._runtime.clerk import Clerk
 from cuckmq._runtime.conclusion import conclude_error, conclude_expired, decode, make_attempt
 from cuckmq._runtime.daemon import Daemon
@@ -21,13 +22,14 @@ from cuckmq._runtime.desk import Desk, Ended, Running
 from cuckmq._runtime.dispatcher import Dispatcher
 from cuckmq._runtime.duty import DutyLoop
 from cuckmq._runtime.ear import Ear
-from cuckmq._runtime.expirer import Expirer
 from cuckmq._runtime.farewell import take_leave
 from cuckmq._runtime.hand_appetite import HandAppetite
 from cuckmq._runtime.heart import Heart
 from cuckmq._runtime.lanes import DOUBT_SECS
 from cuckmq._runtime.rescuer import Rescuer
+from cuckmq._runtime.scribe import Scribe
 from cuckmq._runtime.session import Session
+from cuckmq._runtime.sweeper import Sweeper
 from cuckmq._runtime.tally import Tally
 from cuckmq.context import Context
 from cuckmq.errors import AttemptLost, ConfigurationError
@@ -90,12 +92,14 @@ class Puller(Daemon):
         self._leave: list[Callable[[], None]] = []
         self._waiters: dict[int, tuple[Running, asyncio.Future[bool]]] = {}
         self._rows: dict[int, Row] = {}
+        self._chronicle = Chronicle(context, self.name)
         self._make_parts()
 
     def _make_parts(self) -> None:
         self._stopping = asyncio.Event()
         self._desk = Desk()
         self._tally = Tally()
+        self._scribe = Scribe(self.context)
         self._clerk = Clerk(self.context, self._tally)
         self._session = Session(
             self.context,
@@ -103,7 +107,7 @@ class Puller(Daemon):
             channels=self.channels,
             concurrency=self.concurrency,
             lease_secs=self._lease_secs,
-            on_registered=lambda worker_id: self._heart.start(worker_id),  # noqa: PLW0108 - made last
+            on_registered=self._on_registered,
         )
         self._dispatcher = Dispatcher(
             self.context,
@@ -115,6 +119,7 @@ class Puller(Daemon):
             concurrency=self.concurrency,
             poll_secs=self._poll_secs,
             idle_secs=IDLE_SECS,
+            on_lost=self._chronicle.lose,
             appetite=HandAppetite(self._desk, self.concurrency),
             on_settled=self._on_settled,
         )
@@ -179,7 +184,7 @@ class Puller(Daemon):
 
     async def _take(self) -> PulledJob[Any, Any]:
         while True:
-            (row,) = await self._desk.take_slice()
+            (row,) = cast(list[Row], await self._desk.take_slice())  # nobody dismisses us
             # A process that was frozen must not begin on a lease that may be over (see Lanes).
             while not self._heart.is_leased and self._is_ours(row):  # noqa: ASYNC110 - rare and short
                 await asyncio.sleep(DOUBT_SECS)
@@ -193,7 +198,7 @@ class Puller(Daemon):
 
     def _receive(self, row: Row) -> PulledJob[Any, Any] | None:
         definition = self.context.known[row.definition_id]
-        attempt = make_attempt(self.context, row, definition, self.worker_id)
+        attempt = make_attempt(self.context, row, definition, worker_id=self.worker_id, scribe=self._scribe)
         try:
             if row.payload is None:
                 self._finish(row, conclude_expired(attempt))
@@ -234,6 +239,8 @@ class Puller(Daemon):
             lost = _lost(attempt.job_id)
             await attempt.rollback(lost)
             raise lost
+        if attempt.has_spoken:
+            await self._scribe.write_last(attempt)
         if attempt.has_transaction and ended.outcome is not None and ended.error is None:
             await self._commit(row, ended, ended.outcome)
             return
@@ -276,7 +283,7 @@ class Puller(Daemon):
 
     async def _open(self) -> None:
         self._make_parts()
-        self._ear.loop = loop = asyncio.get_running_loop()
+        self._ear.loop = self._scribe.loop = loop = asyncio.get_running_loop()
         await self._session.open()
         await self.context.recognize()
         self._leave = [
@@ -285,9 +292,14 @@ class Puller(Daemon):
         ]
         self._talk = loop.create_task(self._dispatcher.run(), name="cuckmq-dispatcher")
         rescuer = Rescuer(self.context, beat_secs=self._beat_secs, lease_secs=self._lease_secs)
-        self._duties = [DutyLoop(rescuer), DutyLoop(Expirer(self.context)), DutyLoop(self._clerk)]
+        scribe = DutyLoop(self._scribe)
+        self._scribe.on_notice = scribe.hasten
+        self._duties = [
+            DutyLoop(rescuer), DutyLoop(Sweeper(self.context)), DutyLoop(self._clerk), scribe,
+        ]  # fmt: skip
         for duty in self._duties:
             duty.start()
+        self._chronicle.start(is_paused=False)
 
     async def _close(self, *, is_hasty: bool) -> None:
         self.stop_claiming()
@@ -307,6 +319,11 @@ class Puller(Daemon):
                 future.set_result(False)
         self._waiters.clear()
         self._talk, self._duties, self._leave = None, [], []
+        self._chronicle.stop()
+
+    def _on_registered(self, worker_id: int) -> None:
+        self._heart.start(worker_id)
+        self._chronicle.register(worker_id)
 
 
 def _lost(job_id: int) -> AttemptLost:

@@ -32,7 +32,9 @@ FINAL_STATES: Final = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.C
 TRANSITIONS: Final[dict[JobState, frozenset[JobState]]] = {
     JobState.SCHEDULED: frozenset({JobState.QUEUED, JobState.FAILED, JobState.CANCELLED}),
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELLED}),
-    JobState.BLOCKED: frozenset({JobState.QUEUED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.BLOCKED: frozenset({
+        JobState.QUEUED, JobState.SCHEDULED, JobState.FAILED, JobState.CANCELLED,
+    }),
     JobState.RUNNING: frozenset({
         JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.SCHEDULED, JobState.QUEUED,
     }),
@@ -57,6 +59,8 @@ class FailureReason(StrEnum):
     """It ran longer than it may, and no try was left."""
     EXHAUSTED = "exhausted"
     """Its errors and stalls together came to as many as it may have."""
+    DEPENDENCY_FAILED = "dependency_failed"
+    """A job that it waited for did not succeed."""
     EXPIRED = "expired"
     """No worker took it in time."""
     DECLARED = "declared"

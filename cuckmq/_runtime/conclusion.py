@@ -11,6 +11,7 @@ from typing import Any
 from cuckmq._runtime.answers import Refused, Written
 from cuckmq._runtime.desk import Ended
 from cuckmq._runtime.record import error_record, message_of
+from cuckmq._runtime.scribe import Scribe
 from cuckmq._runtime.time_limit import TIMED_OUT
 from cuckmq.attempt import Attempt
 from cuckmq.backoff import backoff_secs
@@ -29,7 +30,13 @@ Definition = JobDefinition[Any, Any]
 
 
 def make_attempt(
-    context: Context, row: Row, definition: Definition, worker_id: int, state: Any = NO_STATE
+    context: Context,
+    row: Row,
+    definition: Definition,
+    *,
+    worker_id: int,
+    scribe: Scribe,
+    state: Any = NO_STATE,
 ) -> Attempt:
     """Make the attempt that a claimed row stands for."""
     return Attempt(
@@ -43,6 +50,7 @@ def make_attempt(
         num_attempts=row.num_attempts,
         queued_at=row.run_at,
         database=context.database,
+        scribe=scribe,
         state=state,
     )
 

@@ -60,6 +60,7 @@ class Desk:
         is_clear: set while nothing is in hand.
         is_still: set while nothing runs.
         num_idle_lanes: how many lanes wait for a slice.
+        num_away: how many of the jobs in hand wait for other jobs, and keep no lane busy.
         num_held_lanes: how many lanes wait for a thread that works beyond its time.
         num_persistent: how many lanes work on a job that never ends.
         has_suspect: whether a job that must run alone is in hand.
@@ -75,12 +76,13 @@ class Desk:
         self.is_still = asyncio.Event()
         self.is_still.set()
         self.num_idle_lanes = 0
+        self.num_away = 0
         self.num_held_lanes = 0
         self.num_persistent = 0
         self.has_suspect = False
         self.is_handing_over = False
         self._slices: deque[list[Row]] = deque()
-        self._sleepers: deque[asyncio.Future[None]] = deque()
+        self._sleepers: deque[asyncio.Future[bool]] = deque()
         self._ended: list[Ended] = []
         self._groups: dict[int, str] = {}
 
@@ -118,15 +120,16 @@ class Desk:
         else:
             self.is_clear.set()
 
-    async def take_slice(self) -> list[Row]:
-        """Take the next slice, waiting for one."""
+    async def take_slice(self) -> list[Row] | None:
+        """Take the next slice, waiting for one; None for a lane that was dismissed."""
         while not self._slices:
             sleeper = asyncio.get_running_loop().create_future()
             self._sleepers.append(sleeper)
             self.num_idle_lanes += 1
             self.changed.set()
             try:
-                await sleeper
+                if not await sleeper:
+                    return None
             except asyncio.CancelledError:
                 if sleeper.cancelled():
                     with contextlib.suppress(ValueError):
@@ -142,8 +145,17 @@ class Desk:
         while num_lanes > 0 and self._sleepers:
             sleeper = self._sleepers.popleft()
             if not sleeper.done():
-                sleeper.set_result(None)
+                sleeper.set_result(True)
                 num_lanes -= 1
+
+    def dismiss_idle_lane(self) -> bool:
+        """Have a lane end that waits for a slice. Tells whether there was one."""
+        while self._sleepers:
+            sleeper = self._sleepers.pop()
+            if not sleeper.done():
+                sleeper.set_result(False)
+                return True
+        return False
 
     def start(self, running: Running) -> None:
         """Note that an attempt has started."""

@@ -52,6 +52,7 @@ class Dispatcher:
         concurrency: how many lanes there are.
         poll_secs: how often to look when nothing is going on.
         idle_secs: how long idleness must have lasted to be told.
+        on_lost: called when this incarnation is over, while it still has its id.
         appetite: says how much to ask for, if not as so many lanes would have it.
         on_settled: told which attempts the queue has heard the end of, and what it answered.
 
@@ -72,10 +73,12 @@ class Dispatcher:
         concurrency: int,
         poll_secs: float,
         idle_secs: float,
+        on_lost: Callable[[], None],
         appetite: Appetite | None = None,
         on_settled: Callable[[list[Ended], list[Row]], None] | None = None,
     ) -> None:
         self._context = context
+        self._on_lost = on_lost
         self._session = session
         self._desk = desk
         self._tally = tally
@@ -121,6 +124,8 @@ class Dispatcher:
         """The queue has taken this worker for dead, or may have: let everything go and register anew."""
         self._desk.abandon("lost")
         self._lookout.settled()
+        if self.worker_id:
+            self._on_lost()
         self._session.worker_id = 0
         self._desk.changed.set()
 
@@ -235,8 +240,14 @@ class Dispatcher:
 
     def _has_too_much(self) -> bool:
         """Whether nobody is left to take what was claimed: it would wait for ever."""
-        self._appetite.num_held_lanes = self._desk.num_held_lanes + self._desk.num_persistent
+        self._count_persistent()
         return self._desk.has_slices and self._appetite.is_over
+
+    def _count_persistent(self) -> int:
+        """Tell how many lanes persistent jobs hold, and the appetite as well; one that is away none."""
+        num_persistent = max(self._desk.num_persistent - self._desk.num_away, 0)
+        self._appetite.num_held_lanes = self._desk.num_held_lanes + num_persistent
+        return num_persistent
 
     async def _recall(self) -> None:
         (put_back,) = await self._session.run(workers.recall(self.worker_id, list(self._desk.in_hand)))
@@ -260,11 +271,11 @@ class Dispatcher:
 
     def _limit(self) -> int:
         """How many jobs to ask for; 0 while the lanes have enough, or must not get more."""
-        if not self._is_claiming or self.is_paused or self._desk.has_suspect:
+        if not self._is_claiming or self.is_paused or (self._desk.has_suspect and not self._desk.num_away):
             return 0
-        num_persistent = self._desk.num_persistent
-        self._appetite.num_held_lanes = self._desk.num_held_lanes + num_persistent
-        target, in_hand = self._appetite.target, max(len(self._desk.in_hand) - num_persistent, 0)
+        num_persistent = self._count_persistent()
+        target = self._appetite.target
+        in_hand = max(len(self._desk.in_hand) - self._desk.num_away - num_persistent, 0)
         limit = min(target - in_hand, MAX_LIMIT)
         is_starving = self._desk.num_idle_lanes > 0 and not self._desk.has_slices
         return limit if limit > 0 and (is_starving or limit * 4 >= target) else 0

@@ -19,6 +19,7 @@ from cuckmq._runtime.desk import Desk, Ended, Running
 from cuckmq._runtime.isolation import Isolated
 from cuckmq._runtime.own_state import OwnState
 from cuckmq._runtime.processes import Processes
+from cuckmq._runtime.scribe import Scribe
 from cuckmq._runtime.threads import Threads
 from cuckmq._runtime.time_limit import TIMED_OUT, TimeLimit
 from cuckmq.attempt import Attempt
@@ -46,6 +47,7 @@ class Executor:
         threads: where sync work functions run.
         processes: where those run that are to have a process.
         state: what the worker has set up for them.
+        scribe: writes what they say of themselves.
         worker_id: asked each time, since a worker that was lost gets a new one.
     """
 
@@ -57,6 +59,7 @@ class Executor:
         threads: Threads,
         processes: Processes,
         state: OwnState,
+        scribe: Scribe,
         worker_id: Callable[[], int],
     ) -> None:
         self._context = context
@@ -64,12 +67,16 @@ class Executor:
         self._threads = threads
         self._processes = processes
         self._state = state
+        self._scribe = scribe
         self._worker_id = worker_id
         self._limit = TimeLimit(desk)
 
     async def run(self, row: Row, definition: Definition) -> None:
         """Run one claimed job to its end."""
-        attempt = make_attempt(self._context, row, definition, self._worker_id(), self._state.value)
+        attempt = make_attempt(
+            self._context, row, definition,
+            worker_id=self._worker_id(), scribe=self._scribe, state=self._state.value,
+        )  # fmt: skip
         if row.payload is None:
             self._desk.finish(conclude_expired(attempt))
             return
@@ -83,10 +90,17 @@ class Executor:
         try:
             payload = decode(definition, row.payload)
             self._describe(definition, attempt, payload)
-            value = await self._call(definition, payload, attempt, row)
+            if self._context.plugins.surrounds_attempts:
+                value = await Isolated(self._call_surrounded(definition, payload, attempt, row))
+            else:
+                value = await self._call(definition, payload, attempt, row)
+            if attempt.has_spoken:
+                await self._scribe.write_last(attempt)
             outcome = await self._conclude(definition, attempt, value)
             error = value if isinstance(value, Verdict) else None
         except BaseException as caught:  # noqa: BLE001 - whatever user code raises ends its job and nothing else
+            if attempt.has_spoken:
+                await self._scribe.write_last(attempt)
             outcome, error = await self._conclude_error(definition, attempt, caught), caught
         self._desk.finish(Ended(attempt, outcome, time.monotonic() - began_at, error))
         if attempt.ending == TIMED_OUT:
@@ -134,6 +148,11 @@ class Executor:
             return await (call if limit_secs is None else self._limit.on_loop(attempt, limit_secs, call))
         call = self._threads.run(definition.work_function, *arguments)
         return await (call if limit_secs is None else self._limit.in_thread(attempt, limit_secs, call))
+
+    async def _call_surrounded(self, definition: Definition, payload: Any, attempt: Attempt, row: Row) -> Any:
+        surrounding: Any = self._context.plugins.around_attempt
+        async with surrounding(attempt, payload):
+            return await self._call(definition, payload, attempt, row)
 
     async def _conclude(self, definition: Definition, attempt: Attempt, value: Any) -> Outcome | None:
         if attempt.ending is not None:

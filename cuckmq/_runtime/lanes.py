@@ -8,10 +8,12 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from cuckmq._runtime.berth import Berths, LaneSlot
 from cuckmq._runtime.desk import Desk
 from cuckmq._runtime.executor import Executor
 from cuckmq.context import Context
 from cuckmq.protocol.exchange import Row
+from cuckmq.slot import SLOT
 
 _logger = logging.getLogger("cuckmq.worker")
 
@@ -36,14 +38,17 @@ class Lanes:
         self._executor = executor
         self._is_leased = is_leased
         self._is_letting_go = False
-        self._tasks: list[asyncio.Task[None]] = []
+        self._berths = Berths(desk, self._open)
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, num_lanes: int) -> None:
         """Open so many lanes."""
-        loop = asyncio.get_running_loop()
-        self._tasks = [
-            loop.create_task(self._run(), name=f"cuckmq-lane-{number}") for number in range(num_lanes)
-        ]
+        self._berths.fill(num_lanes)
+
+    def _open(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._run(), name="cuckmq-lane")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def let_go(self, patience_secs: float) -> None:
         """Stop what still runs: it goes back to the queue. What does not stop in time is left behind."""
@@ -57,22 +62,29 @@ class Lanes:
 
     async def stop(self, patience_secs: float) -> None:
         """Close all lanes."""
-        for task in self._tasks:
+        tasks = set(self._tasks)
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=patience_secs)
-        self._tasks = []
+        if tasks:
+            await asyncio.wait(tasks, timeout=patience_secs)
 
     async def _run(self) -> None:
-        while True:
+        while not self._berths.is_given_up():
             try:
                 rows = await self._desk.take_slice()
+                if rows is None:
+                    return
                 for row in rows:
                     if not self._is_leased():
                         await self._until_sure(row)
                     if self._is_still_ours(row):
+                        slot = LaneSlot(self._berths)
+                        SLOT.set(slot)
                         await self._executor.run(row, self._context.known[row.definition_id])
+                        slot.end()
                 self._desk.finish_slice(rows)
+                if self._is_letting_go:
+                    return
             except asyncio.CancelledError:
                 # An attempt was told to stop when it had just ended: that was not meant for the lane.
                 task = asyncio.current_task()

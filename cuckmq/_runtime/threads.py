@@ -1,4 +1,4 @@
-"""Threads for sync work functions: as many as the worker has lanes, and none that outlives the process.
+"""Threads for sync work functions: as many as lanes are at it, and none that outlives the process.
 
 Not concurrent.futures: its threads are joined when the interpreter exits, so one work function that
 never returns would keep a worker from ending, whatever its shutdown time. These threads are daemons:
@@ -24,15 +24,13 @@ class _Call(NamedTuple):
 
 
 class Threads:
-    """A bounded set of daemon threads, each started when it is first needed.
+    """Daemon threads, each started when it is first needed. Who calls sees to how many that are.
 
     Args:
-        max_threads: how many may run at once.
         name: what they are called.
     """
 
-    def __init__(self, max_threads: int, name: str) -> None:
-        self._max_threads = max_threads
+    def __init__(self, name: str) -> None:
         self._name = name
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._num_threads = 0
@@ -47,7 +45,7 @@ class Threads:
         future: asyncio.Future[Any] = loop.create_future()
         self._num_busy += 1
         self._calls.put(_Call(function, arguments, copy_context().run, future, loop))
-        if self._num_busy > self._num_threads and self._num_threads < self._max_threads:
+        if self._num_busy > self._num_threads:
             self._num_threads += 1
             name = f"{self._name}-{self._num_threads}"
             threading.Thread(target=self._work, name=name, daemon=True).start()

@@ -105,3 +105,17 @@ class Endings:
                     await asyncio.sleep(MIN_PAUSE_SECS)
                 except TimeoutError:
                     pass
+
+
+def wait_sync(database: Database, job_id: int, limit_secs: float | None) -> Ending | None:
+    """Do what Endings.wait() does, for one thread that waits for one job."""
+    began_at = time.monotonic()
+    while True:
+        found = database.run_sync(find_endings([job_id]))
+        if found:
+            return found[0]
+        waited_secs = time.monotonic() - began_at
+        if limit_secs is not None and waited_secs >= limit_secs:
+            return None
+        pause_secs = min(max(waited_secs / 10, MIN_PAUSE_SECS), MAX_PAUSE_SECS)
+        time.sleep(pause_secs if limit_secs is None else min(pause_secs, limit_secs - waited_secs))

@@ -6,7 +6,7 @@ functions say by SQLSTATE is turned into errors of our family.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import psycopg
 from psycopg import errors as pg
@@ -18,9 +18,11 @@ from cuckmq.errors import (
     ChannelInUse,
     ChannelNotFound,
     ConfigurationError,
+    CuckmqError,
     DefinitionNotDeployed,
     DefinitionNotFound,
     DuplicateJob,
+    JobNotFound,
     SchemaMissing,
     SchemaOutdated,
     WorkerLost,
@@ -60,31 +62,30 @@ def run_sync(connection: psycopg.Connection[Any], statement: Statement[RowT], sc
         translate(error, schema)
 
 
+OURS: Final[dict[str, type[CuckmqError]]] = {
+    "CQ001": DefinitionNotDeployed,
+    "CQ002": WorkerLost,
+    "CQ003": ConfigurationError,
+    "CQ404": DefinitionNotFound,
+    "CQ405": ChannelNotFound,
+    "CQ406": WorkerNotFound,
+    "CQ407": ChannelInUse,
+    "CQ429": ChannelFull,
+}
+"""What the queue's own error codes mean."""
+OF_JOBS: Final[dict[str, type[DuplicateJob | JobNotFound]]] = {"CQ408": JobNotFound, "CQ409": DuplicateJob}
+"""And those that name a job in their detail."""
+
+
 def translate(error: psycopg.Error, schema: str) -> NoReturn:
     """Raise the error of our family that this is, or the error itself."""
     told = error.diag.message_primary or str(error)
     hint = f": {error.diag.message_hint}" if error.diag.message_hint else ""
-    match error.sqlstate:
-        case "CQ001":
-            raise DefinitionNotDeployed(f"{told}{hint}") from error
-        case "CQ002":
-            raise WorkerLost(told) from error
-        case "CQ003":
-            raise ConfigurationError(f"{told}{hint}") from error
-        case "CQ404":
-            raise DefinitionNotFound(f"{told}{hint}") from error
-        case "CQ405":
-            raise ChannelNotFound(f"{told}{hint}") from error
-        case "CQ406":
-            raise WorkerNotFound(f"{told}{hint}") from error
-        case "CQ407":
-            raise ChannelInUse(f"{told}{hint}") from error
-        case "CQ429":
-            raise ChannelFull(f"{told}{hint}") from error
-        case "CQ409":
-            raise DuplicateJob(f"{told}{hint}", job_id=int(error.diag.message_detail or 0)) from error
-        case _:
-            pass
+    code = error.sqlstate or ""
+    if code in OURS:
+        raise OURS[code](f"{told}{hint}") from error
+    if code in OF_JOBS:
+        raise OF_JOBS[code](f"{told}{hint}", job_id=int(error.diag.message_detail or 0)) from error
     if isinstance(error, pg.InvalidSchemaName):
         raise SchemaMissing(missing_schema(schema)) from error
     if isinstance(error, (pg.UndefinedFunction, pg.UndefinedTable)) and schema in told:

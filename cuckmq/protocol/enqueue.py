@@ -12,7 +12,7 @@ from cuckmq.protocol.statement import Statement, only
 SQL: Final = (
     "select {schema}.enqueue_many(%s, %s::text[], %s::text[], %s::float8, %s::timestamptz, %s, %s::integer,"
     " %s::integer, %s::integer, %s::integer, %s, %s::float8, %s::timestamptz, %s::text[], %s, %s::float8, %s,"
-    " 'refuse')"
+    " 'refuse', %s::bigint[], %s)"
 )
 
 
@@ -29,6 +29,8 @@ class Placement:
     num_failures: int | None = None
     expires_secs: float | None = None
     expires_at: datetime | None = None
+    needs_ids: Sequence[int] = ()
+    on_dependency_failure: str = "fail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,8 @@ def enqueue(
             keys.scope,
             keys.for_secs,
             keys.is_duplicate_refused,
+            list(where.needs_ids),
+            where.on_dependency_failure,
         ),
         only,
     )

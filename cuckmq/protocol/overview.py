@@ -36,6 +36,9 @@ CHANNELS: Final = """
         union all
         select lane_id, 'queued', count(*) from {schema}.waiting group by lane_id
         union all
+        select j.lane_id, 'blocked', count(*)
+        from {schema}.blocked b join {schema}.job j on j.id = b.job_id group by j.lane_id
+        union all
         select j.lane_id, 'running', count(*)
         from {schema}.running r join {schema}.job j on j.id = r.job_id group by j.lane_id
         union all

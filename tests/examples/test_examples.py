@@ -142,6 +142,17 @@ async def test_task_types(program: Path, dsn: str) -> None:
     assert await finish(await start(program, dsn)) == ["5", "3.5", "nobody here knows ROOT"]
 
 
+async def test_sub_tasks(program: Path, dsn: str) -> None:
+    """N2, E32: a parent and three children on one lane."""
+    *counting, told, last = await finish(await start(program, dsn))
+    assert sorted(counting) == [
+        "counting 'that is the question'",
+        "counting 'to be or not'",
+        "counting 'to be'",
+    ]
+    assert (told, last) == ("the lines have [4, 2, 4] words", "all words: 10")
+
+
 async def test_shared_pool(program: Path, dsn: str, schema: str) -> None:
     """N2, A1, A2: a pool of four serves two contexts and the caller, and is the caller's to close."""
     try:

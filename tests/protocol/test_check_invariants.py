@@ -37,6 +37,10 @@ PLANTED = {
         "delete from {schema}.ready where job_id is not null",
         f"{LATER} select lane_id, definition_id, run_at + '1 s', id from {{schema}}.job where id = 1",
     ],
+    "an entry in blocked has no job": ["insert into {schema}.blocked (job_id, policy) values (999, 'fail')"],
+    "a job that is not blocked waits for another": [
+        "insert into {schema}.dependency (needs_id, job_id) values (1, 2)"
+    ],
     "a job is both live and finalized": [FILE],
     "a unique key is held by a job that has ended": [f"{KEY} values (999, 1, 'a', 'live')"],
     "a job with a unique key is not tied": [f"{KEY} values (1, 1, 'a', 'live')"],

@@ -52,7 +52,7 @@ class Queue:
 
     def counts(self) -> dict[str, int]:
         """Count the entries of live jobs, table by table; tables without entries are left out."""
-        tables = ("job", "scheduled", "ready", "waiting", "running", "group_lease")
+        tables = ("job", "scheduled", "blocked", "ready", "waiting", "running", "group_lease")
         return {table: number for table in tables if (number := self.count(table))}
 
     def state(self, job_id: int) -> str | None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cuckmq import Context, JobState, Orchestrator, Worker
-from cuckmq._runtime.expirer import Expirer
+from cuckmq._runtime.sweeper import Sweeper
 from cuckmq.errors import ConfigurationError, JobFailed
 from cuckmq.events import AttemptEvent, AttemptFailed, AttemptStarted, Event
 from cuckmq.events import JobFailed as JobFailedEvent
@@ -142,10 +142,10 @@ async def test_a_worker_does_not_run_what_is_over_its_time(
 ) -> None:
     """E18: though no sweep came first; nor does its group stay held."""
 
-    async def no_turn(expirer: Expirer) -> float:
+    async def no_turn(sweeper: Sweeper) -> float:
         return 60.0
 
-    monkeypatch.setattr(Expirer, "turn", no_turn)
+    monkeypatch.setattr(Sweeper, "turn", no_turn)
     seen: list[Event] = []
     context.add_event_handler(seen.append)
 

@@ -37,7 +37,7 @@ def test_states_and_reasons_written_in_sql_are_known_here() -> None:
     ddl = "\n".join(generate_migration_sql())
     view = ddl[ddl.index("create view") :]
     shown = set(re.findall(r"(?:then|else) '(\w+)'", view[: view.index("end as state")]))
-    assert shown == {"running", "scheduled", "queued"}
+    assert shown == {"running", "scheduled", "blocked", "queued"}
     assert shown < {state.value for state in JobState}
     rescue = (resources.files("cuckmq.schema") / "functions" / "rescue.sql").read_text()
     assert f"'{FailureReason.STALLED}'" in rescue

@@ -17,7 +17,7 @@ tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
 
 @pytest.fixture
 def threads() -> Iterator[Threads]:
-    threads = Threads(3, "unit")
+    threads = Threads("unit")
     yield threads
     threads.close()
 
@@ -36,21 +36,11 @@ async def test_it_runs_in_a_named_daemon_thread(threads: Threads) -> None:
     assert thread.daemon
 
 
-async def test_never_more_at_once_than_allowed_and_as_many_as_needed(threads: Threads) -> None:
-    together, gate, lock = [0], threading.Barrier(3), threading.Lock()
-    most = [0]
-
-    def work() -> None:
-        with lock:
-            together[0] += 1
-            most[0] = max(most[0], together[0])
-        gate.wait(10)
-        with lock:
-            together[0] -= 1
-
-    await asyncio.gather(*(threads.run(work) for _ in range(9)))
-    assert most == [3]
-    assert len(living()) == 3
+async def test_as_many_as_are_busy_and_no_more(threads: Threads) -> None:
+    for number in (3, 5, 2):
+        gate = threading.Barrier(number)
+        await asyncio.gather(*(threads.run(gate.wait, 10) for _ in range(number)))
+    assert len(living()) == 5
 
 
 async def test_one_after_the_other_share_one_thread(threads: Threads) -> None:
@@ -107,14 +97,14 @@ async def test_waiting_can_be_cancelled_while_the_function_goes_on(threads: Thre
 
 
 async def test_closed_threads_end_when_they_are_free() -> None:
-    threads = Threads(2, "ending")
+    threads = Threads("ending")
     await asyncio.gather(threads.run(abs, 1), threads.run(abs, 2))
     threads.close()
     await eventually(lambda: not living("ending"))
 
 
 def test_a_loop_that_ended_meanwhile_is_not_told() -> None:
-    threads = Threads(1, "orphan")
+    threads = Threads("orphan")
     gate, started, done = threading.Event(), threading.Event(), threading.Event()
 
     def work() -> None:

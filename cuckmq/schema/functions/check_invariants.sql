@@ -17,6 +17,9 @@ begin
         union all
         select w.job_id, null, w.lane_id, w.group_hash, 'waiting' from {schema}.waiting w
         union all
+        select b.job_id, j.run_at, j.lane_id, {schema}.group_hash(j.job_group), 'blocked'
+        from {schema}.blocked b left join {schema}.job j on j.id = b.job_id
+        union all
         select r.job_id, null, null, coalesce(l.group_hash, r.group_hash), 'running'
         from {schema}.running r left join {schema}.group_lease l on l.seat = r.group_hash
     )
@@ -32,6 +35,9 @@ begin
     from place p join {schema}.job j on j.id = p.job_id
     where p.run_at <> j.run_at or p.lane_id <> j.lane_id
         or p.group_hash is distinct from {schema}.group_hash(j.job_group)
+    union all
+    select 'a job that is not blocked waits for another', d.job_id, null
+    from {schema}.dependency d where not exists (select from {schema}.blocked b where b.job_id = d.job_id)
     union all
     select 'a job is both live and finalized', j.id, null
     from {schema}.job j join {schema}.finalized_job f on f.id = j.id

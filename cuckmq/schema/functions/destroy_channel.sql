@@ -38,7 +38,10 @@ begin
             select from {schema}.ready r where r.lane_id = any(v_lane_ids) and r.job_id is not null)
         and not exists (
             select from {schema}.scheduled s where s.lane_id = any(v_lane_ids) and s.job_id is not null)
-        and not exists (select from {schema}.waiting w where w.lane_id = any(v_lane_ids));
+        and not exists (select from {schema}.waiting w where w.lane_id = any(v_lane_ids))
+        and not exists (
+            select from {schema}.blocked b join {schema}.job j on j.id = b.job_id
+            where j.lane_id = any(v_lane_ids));
     if is_destroyed then
         update {schema}.channel c set destroyed_at = clock_timestamp(), is_paused = false, max_size = null
         where c.id = v_channel_id;

@@ -20,7 +20,9 @@ create or replace function {schema}.enqueue(
     unique_key text default null,
     unique_scope text default null,
     unique_for_secs double precision default null,
-    is_duplicate_refused boolean default null
+    is_duplicate_refused boolean default null,
+    needs_ids bigint[] default null,
+    on_dependency_failure text default 'fail'
 ) returns bigint
 language sql
 set search_path = pg_catalog, pg_temp
@@ -30,5 +32,6 @@ as $$
         num_attempts, num_stalls, num_failures, false, expires_secs, expires_at,
         p_unique_keys => case when unique_key is not null then array[unique_key] end,
         p_unique_scope => unique_scope, p_unique_for_secs => unique_for_secs,
-        p_is_duplicate_refused => is_duplicate_refused))[1])
+        p_is_duplicate_refused => is_duplicate_refused,
+        p_needs_ids => needs_ids, p_on_dependency_failure => on_dependency_failure))[1])
 $$;

@@ -18,8 +18,11 @@
 -- A channel of bounded size that has no room for all of them takes none (see has_room): CQ429, or null is
 -- returned if p_on_full is `refuse`, which leaves the caller's transaction whole. `ignore` puts them in.
 --
+-- With p_needs_ids they wait until all of those jobs have ended (see need). If one of those does not succeed,
+-- p_on_dependency_failure tells what becomes of them: they `fail`, they are to `cancel`, or they `run` all the same.
+--
 -- Errors: CQ001 when the definition is not deployed, CQ003 when a value is out of range,
--- CQ409 for a duplicate if p_is_duplicate_refused.
+-- CQ408 for a job to wait for that is not known, CQ409 for a duplicate if p_is_duplicate_refused.
 create or replace function {schema}.enqueue_many(
     p_definition text,
     p_payloads text[],
@@ -38,7 +41,9 @@ create or replace function {schema}.enqueue_many(
     p_unique_scope text default null,
     p_unique_for_secs double precision default null,
     p_is_duplicate_refused boolean default null,
-    p_on_full text default 'raise'
+    p_on_full text default 'raise',
+    p_needs_ids bigint[] default null,
+    p_on_dependency_failure text default 'fail'
 ) returns bigint[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -50,6 +55,7 @@ declare
     v_now timestamptz := clock_timestamp();
     v_run_at timestamptz;
     v_is_delayed boolean;
+    v_is_blocked boolean := p_needs_ids <> '{}' and p_needs_ids is not null;
     v_unique_keys text[];
     v_ids bigint[];
     v_job_ids bigint[];
@@ -137,22 +143,26 @@ begin
         from entry e
     ), put_off as (
         insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id, group_hash)
-        select v_lane_id, v_definition.id, e.run_at, e.id, e.group_hash from entry e where v_is_delayed
+        select v_lane_id, v_definition.id, e.run_at, e.id, e.group_hash
+        from entry e where v_is_delayed and not v_is_blocked
     ), lined_up as (
         insert into {schema}.waiting (group_hash, lane_id, definition_id, job_id)
         select e.group_hash, v_lane_id, v_definition.id, e.id
-        from entry e where not v_is_delayed and e.group_hash is not null
+        from entry e where not v_is_delayed and not v_is_blocked and e.group_hash is not null
     ), opened as (
         insert into {schema}.ready (lane_id, definition_id, run_at, job_id, group_hash)
         select v_lane_id, v_definition.id, e.run_at, e.id, null
-        from entry e where not v_is_delayed and e.group_hash is null
+        from entry e where not v_is_delayed and not v_is_blocked and e.group_hash is null
         union all
         select v_lane_id, null, min(e.run_at), null, e.group_hash
-        from entry e where not v_is_delayed and e.group_hash is not null
+        from entry e where not v_is_delayed and not v_is_blocked and e.group_hash is not null
         group by e.group_hash
     )
     select array_agg(e.id order by e.id) into v_job_ids from entry e;
 
+    if v_is_blocked then
+        perform {schema}.need(v_job_ids, p_needs_ids, p_on_dependency_failure);
+    end if;
     if not p_is_silent then
         perform {schema}.wake(l.channel_id) from {schema}.lane l where l.id = v_lane_id;
     end if;

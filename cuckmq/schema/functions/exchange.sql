@@ -1,7 +1,7 @@
 -- One round trip of a worker: gives the outcomes of its last batch and takes its next one, together or
 -- not at all.
 --
--- Rows with a verdict answer outcomes (see settle); rows without one are jobs claimed (see claim). With
+-- Rows with a verdict answer outcomes (see settle; a definition comes as job_group); rows without one are jobs claimed (see claim). With
 -- p_limit 0 nothing is claimed. The last row, of verdict `due`, tells in `secs` when the next
 -- scheduled entry comes due; it is given when the claim came back short.
 --
@@ -38,7 +38,7 @@ declare
 begin
     if p_job_ids <> '{}' or p_group_hashes <> '{}' then
         return query
-        select s.verdict, s.id, null::integer, null::integer, null::integer, null::timestamptz, null::text,
+        select s.verdict, s.id, null::integer, null::integer, null::integer, null::timestamptz, s.definition,
             null::bigint, null::boolean, null::integer, null::integer, null::integer, null::text,
             null::double precision
         from {schema}.settle(p_worker_id, p_job_ids, p_attempts, p_outcomes, p_reasons, p_details,

@@ -33,6 +33,7 @@ declare
         when exists (select from {schema}.running r where r.job_id = j.id) then 'running'
         when exists (select from {schema}.scheduled s
             where s.lane_id = j.lane_id and s.run_at = j.run_at and s.job_id = j.id) then 'scheduled'
+        when exists (select from {schema}.blocked b where b.job_id = j.id) then 'blocked'
         else 'queued' end = any($1)$state$;
 begin
     if p_definition is not null then

@@ -33,6 +33,10 @@ begin
         select w.job_id from {schema}.waiting w
         where w.lane_id = any(v_lane_ids) and w.job_id <= v_newest_id
         limit p_limit - cardinality(v_job_ids) for update skip locked);
+    v_job_ids := v_job_ids || array(
+        select b.job_id from {schema}.blocked b join {schema}.job j on j.id = b.job_id
+        where j.lane_id = any(v_lane_ids) and b.job_id <= v_newest_id
+        limit p_limit - cardinality(v_job_ids) for update of b skip locked);
     v_job_ids := array(select j.id from {schema}.job j where j.id = any(v_job_ids) for update skip locked);
 
     num_cancelled := (select count(*) from unnest(v_job_ids) u(id) where {schema}.cancel(u.id) = 'cancelled');

@@ -17,7 +17,8 @@
 -- What would run again, and of which a cancellation was asked, is cancelled instead.
 --
 -- Returns a verdict for each outcome but a plain success: what became of the job (`failed`, `exhausted`,
--- `cancelled`, `scheduled`, `lost`); and `emptied` for a group with nobody left in line.
+-- `cancelled`, `scheduled`, `lost`); `emptied` for a group with nobody left in line; and, with its definition,
+-- `dependency_failed` or `dependency_cancelled` for a job that ended because it waited for one of these.
 -- Locks: the running rows, then the job rows, then groups as release_groups() says.
 --
 -- Of a job without a limit on errors the latest 20 are kept, or it would grow with each.
@@ -35,7 +36,7 @@ create or replace function {schema}.settle(
     p_details text[],
     p_delays_secs double precision[],
     p_group_hashes bigint[]
-) returns table (id bigint, verdict text)
+) returns table (id bigint, verdict text, definition text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
@@ -84,6 +85,7 @@ begin
             from ended e
             where case e.outcome when 'succeeded' then e.keep_succeeded_secs else e.keep_failed_secs end
                 is distinct from 0
+                or exists (select from {schema}.dependency d where d.needs_id = e.id)
         ), later as (
             update {schema}.job j
             set expires_at = null,  -- it was started in time
@@ -108,7 +110,7 @@ begin
         select g.job_id, case
             when m.job_id is null then 'lost'
             else s.verdict
-        end
+        end, null::text
         from given g
         left join mine m on m.job_id = g.job_id
         left join (
@@ -119,10 +121,16 @@ begin
             from ended e where e.outcome <> 'succeeded'
         ) s on s.id = g.job_id
         where m.job_id is null or m.outcome <> 'succeeded';
+
+        if exists (select from {schema}.dependency d where d.needs_id = any(p_job_ids)) then
+            return query select u.job_id, 'dependency_' || u.state, u.definition
+            from {schema}.unblock(array(
+                select distinct d.job_id from {schema}.dependency d where d.needs_id = any(p_job_ids))) u;
+        end if;
     end if;
 
     if p_group_hashes <> '{}' then
-        return query select u.g, 'emptied'
+        return query select u.g, 'emptied', null::text
         from unnest({schema}.release_groups(p_worker_id, p_group_hashes)) u(g);
     end if;
 end $$;

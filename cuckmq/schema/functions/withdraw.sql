@@ -1,7 +1,7 @@
 -- Takes away the entry of a job that has not started, and tells whether it was there. The caller holds the
 -- job's row, and ends the job: cancel() or expire().
 --
--- It looks in the order in which entries move (scheduled, then ready or waiting), each time with a fresh
+-- It looks in the order in which entries move (blocked, scheduled, then ready or waiting), each time with a fresh
 -- snapshot, so the job cannot slip past. False: it is running, or about to be filed.
 -- Waits for a claim or a promotion that has the entry in hand.
 create or replace function {schema}.withdraw(
@@ -15,6 +15,11 @@ set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $$
 begin
+    delete from {schema}.blocked b where b.job_id = p_job_id;
+    if found then
+        delete from {schema}.dependency d where d.job_id = p_job_id;
+        return true;
+    end if;
     delete from {schema}.scheduled s
     where s.lane_id = p_lane_id and s.run_at = p_run_at and s.job_id = p_job_id;
     if found then
