@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cuckmq.limits import Limits
     from cuckmq.orchestrator import Orchestrator
     from cuckmq.outcome import Cancel, Fail, Retry, Snooze
+    from cuckmq.plugin import Enqueuing, Plugin
     from cuckmq.schema import generate_migration_sql
     from cuckmq.state import JobState
     from cuckmq.worker import Worker
@@ -27,6 +28,7 @@ __all__ = [
     "Constant",
     "Context",
     "CuckmqError",
+    "Enqueuing",
     "Exponential",
     "Fail",
     "Job",
@@ -36,6 +38,7 @@ __all__ = [
     "Limits",
     "Linear",
     "Orchestrator",
+    "Plugin",
     "Quadratic",
     "Retry",
     "Snooze",
@@ -52,6 +55,7 @@ _HOMES: Final = {
     "Constant": "backoff",
     "Context": "context",
     "CuckmqError": "errors",
+    "Enqueuing": "plugin",
     "Exponential": "backoff",
     "Fail": "outcome",
     "Job": "job",
@@ -61,6 +65,7 @@ _HOMES: Final = {
     "Limits": "limits",
     "Linear": "backoff",
     "Orchestrator": "orchestrator",
+    "Plugin": "plugin",
     "Quadratic": "backoff",
     "Retry": "outcome",
     "Snooze": "outcome",

@@ -17,6 +17,7 @@ import contextlib
 import logging
 import random
 import time
+from collections.abc import Callable
 from typing import Final
 
 import psycopg
@@ -51,6 +52,7 @@ class Dispatcher:
         concurrency: how many lanes there are.
         poll_secs: how often to look when nothing is going on.
         idle_secs: how long idleness must have lasted to be told.
+        on_lost: called when this incarnation is over, while it still has its id.
 
     Attributes:
         is_paused: whether to claim nothing for the time being.
@@ -69,8 +71,10 @@ class Dispatcher:
         concurrency: int,
         poll_secs: float,
         idle_secs: float,
+        on_lost: Callable[[], None],
     ) -> None:
         self._context = context
+        self._on_lost = on_lost
         self._session = session
         self._desk = desk
         self._tally = tally
@@ -115,6 +119,8 @@ class Dispatcher:
         """The queue has taken this worker for dead, or may have: let everything go and register anew."""
         self._desk.abandon("lost")
         self._lookout.settled()
+        if self.worker_id:
+            self._on_lost()
         self._session.worker_id = 0
         self._desk.changed.set()
 

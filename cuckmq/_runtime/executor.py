@@ -14,6 +14,7 @@ from cuckmq._runtime.isolation import Isolated
 from cuckmq._runtime.own_state import OwnState
 from cuckmq._runtime.processes import Processes
 from cuckmq._runtime.record import error_record, message_of
+from cuckmq._runtime.scribe import Scribe
 from cuckmq._runtime.threads import Threads
 from cuckmq._runtime.time_limit import TIMED_OUT, TimeLimit
 from cuckmq.attempt import Attempt
@@ -42,6 +43,7 @@ class Executor:
         threads: where sync work functions run.
         processes: where those run that are to have a process.
         state: what the worker has set up for them.
+        scribe: writes what they say of themselves.
         worker_id: asked each time, since a worker that was lost gets a new one.
     """
 
@@ -53,6 +55,7 @@ class Executor:
         threads: Threads,
         processes: Processes,
         state: OwnState,
+        scribe: Scribe,
         worker_id: Callable[[], int],
     ) -> None:
         self._context = context
@@ -60,6 +63,7 @@ class Executor:
         self._threads = threads
         self._processes = processes
         self._state = state
+        self._scribe = scribe
         self._worker_id = worker_id
         self._limit = TimeLimit(desk)
 
@@ -75,10 +79,17 @@ class Executor:
         try:
             payload = self._decode(definition, row.payload)
             self._describe(definition, attempt, payload)
-            value = await self._call(definition, payload, attempt, row)
+            if self._context.plugins.surrounds_attempts:
+                value = await Isolated(self._call_surrounded(definition, payload, attempt, row))
+            else:
+                value = await self._call(definition, payload, attempt, row)
+            if attempt.has_spoken:
+                await self._scribe.write_last(attempt)
             outcome = await self._conclude(definition, attempt, value)
             error = value if isinstance(value, Verdict) else None
         except BaseException as caught:  # noqa: BLE001 - whatever user code raises ends its job and nothing else
+            if attempt.has_spoken:
+                await self._scribe.write_last(attempt)
             outcome, error = await self._conclude_error(definition, attempt, caught), caught
         self._desk.finish(Ended(attempt, outcome, time.monotonic() - began_at, error))
         if attempt.ending == TIMED_OUT:
@@ -121,6 +132,7 @@ class Executor:
             num_attempts=row.num_attempts,
             queued_at=row.run_at,
             database=self._context.database,
+            scribe=self._scribe,
             state=self._state.value,
         )
 
@@ -150,6 +162,11 @@ class Executor:
             return await (call if limit_secs is None else self._limit.on_loop(attempt, limit_secs, call))
         call = self._threads.run(definition.work_function, *arguments)
         return await (call if limit_secs is None else self._limit.in_thread(attempt, limit_secs, call))
+
+    async def _call_surrounded(self, definition: Definition, payload: Any, attempt: Attempt, row: Row) -> Any:
+        surrounding: Any = self._context.plugins.around_attempt
+        async with surrounding(attempt, payload):
+            return await self._call(definition, payload, attempt, row)
 
     async def _conclude(self, definition: Definition, attempt: Attempt, value: Any) -> Outcome | None:
         if attempt.ending is not None:
