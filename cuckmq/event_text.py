@@ -14,36 +14,33 @@ from cuckmq.errors import ConfigurationError
 from cuckmq.events import Event
 
 KINDS: Final[dict[str, type[Event]]] = {
-    name: kind
-    for name, kind in inspect.getmembers(events, inspect.isclass)
-    if issubclass(kind, Event)
+    name: kind for name, kind in inspect.getmembers(events, inspect.isclass) if issubclass(kind, Event)
 }
 """Every class of event by its name, which is what it is called in the database."""
 
 
 @cache
-def _adapter(kind: type[Event]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _adapter(kind: str) -> TypeAdapter[Any]:
+    return TypeAdapter(KINDS[kind])
 
 
 def to_text(event: Event) -> str:
     """Write an event as JSON text."""
-    return _adapter(type(event)).dump_json(event).decode()
+    return _adapter(type(event).__name__).dump_json(event).decode()
 
 
 def from_text(kind: str, text: str) -> Event | None:
     """Read an event; None for one that this version does not know, or knows in another shape."""
-    known = KINDS.get(kind)
-    if known is None:
+    if kind not in KINDS:
         return None
     try:
-        event: Event = _adapter(known).validate_json(text)
+        event: Event = _adapter(kind).validate_json(text)
     except ValidationError:
         return None
     return event
 
 
-def kinds_of(wanted: Iterable[type[Event]]) -> list[str] | None:
+def kinds_of(wanted: Iterable[object]) -> list[str] | None:
     """Name the kinds of events that are wanted, with those that are special cases of them; None for all.
 
     Raises:

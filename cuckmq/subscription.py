@@ -1,16 +1,17 @@
 """Hear of events in other processes.
 
-Who subscribes leaves a row that says what he wants to hear of. Processes with a worker or an orchestrator look for
-such rows every few seconds, and at once when they are told; only while there is one do they lay the events down
-that are wanted, a moment after they have told them to their own handlers. So nobody pays while nobody listens.
+Who subscribes leaves a row that says what he wants to hear of. Processes with a worker or an orchestrator
+look for such rows every few seconds, and at once when they are told; only while there is one do they lay
+the events down that are wanted, a moment after they have told them to their own handlers. So nobody pays
+while nobody listens.
 
-The subscriber reads what was laid down, by number. Numbers are given before they are committed, so one that is
-lower may come later than one that is higher: each reading begins anew at the last number that is ten seconds old,
-and what was seen already is dropped.
+The subscriber reads what was laid down, by number. Numbers are given before they are committed, so one
+that is lower may come later than one that is higher: each reading begins anew at the last number that is
+ten seconds old, and what was seen already is dropped.
 
-What is promised: each event at most once, and those of one process in their order. What may be lost: events of the
-first seconds, until a process has heard of the subscription; those of the last moments of a process or a server that
-dies; and those that a subscriber has not read for a minute.
+What is promised: each event at most once, and those of one process in their order. What may be lost:
+events of the first seconds, until a process has heard of the subscription; those of the last moments of a
+process or a server that dies; and those that a subscriber has not read for a minute.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Final, Generic, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -60,14 +61,14 @@ class Subscription(Generic[EventT]):
         self._seen: set[int] = set()
         self._read: deque[EventT] = deque()
         self._has_news = asyncio.Event()
-        self._leave = lambda: None
+        self._leave: Callable[[], None] | None = None
 
     async def __aenter__(self) -> Self:
         self._leave = self._listener.subscribe(self._on_hint)
         try:
             self._after_id = await self._renew()
         except BaseException:
-            self._leave()
+            self._hang_up()
             raise
         return self
 
@@ -77,7 +78,7 @@ class Subscription(Generic[EventT]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._leave()
+        self._hang_up()
         if self._subscription_id is not None:
             # If it cannot be taken away it expires.
             with contextlib.suppress(psycopg.Error, PoolTimeout, OSError):
@@ -103,9 +104,9 @@ class Subscription(Generic[EventT]):
         for each in published:
             if each.id not in self._seen:
                 self._seen.add(each.id)
-                event = from_text(each.kind, each.body)
+                event: Any = from_text(each.kind, each.body)  # of a kind that was asked for
                 if event is not None:
-                    self._read.append(event)  # type: ignore[arg-type] - the kinds are those asked for
+                    self._read.append(event)
         settled = [each.id for each in published if each.is_settled]
         if settled:
             self._after_id = settled[-1]
@@ -115,6 +116,11 @@ class Subscription(Generic[EventT]):
         (subscribed,) = await self._database.run(subscribe(self._subscription_id, self._kinds, LEASE_SECS))
         self._subscription_id, self._renewed_at = subscribed.subscription_id, time.monotonic()
         return subscribed.last_event_id
+
+    def _hang_up(self) -> None:
+        if self._leave is not None:
+            self._leave()
+            self._leave = None
 
     def _on_hint(self, hint: Hint) -> None:
         if hint[0] in ("events", "connected"):

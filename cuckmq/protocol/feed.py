@@ -36,7 +36,9 @@ class Published(NamedTuple):
 
 def subscribe(subscription_id: int | None, kinds: Sequence[str] | None, secs: float) -> Statement[Subscribed]:
     """Begin or renew a subscription; one row."""
-    return Statement(SUBSCRIBE, (subscription_id, None if kinds is None else list(kinds), secs), Subscribed._make)
+    return Statement(
+        SUBSCRIBE, (subscription_id, None if kinds is None else list(kinds), secs), Subscribed._make
+    )
 
 
 def unsubscribe(subscription_id: int) -> Statement[int]:
