@@ -134,7 +134,7 @@ async def test_events_to_logging(program: Path, dsn: str) -> None:
     assert [name for name in told if name.startswith("Attempt")] == [
         "AttemptStarted", "AttemptFailed", "AttemptStarted", "AttemptFailed",
     ]  # fmt: skip
-    assert told[-1] == "JobFailed"
+    assert told[-2:] == ["JobFailed", "JobEnded"]
 
 
 async def test_task_types(program: Path, dsn: str) -> None:
