@@ -17,6 +17,7 @@ from cuckmq.database.listen import Listener
 from cuckmq.database.migrate import migrate
 from cuckmq.definition import JobDefinition
 from cuckmq.errors import ConfigurationError, DuplicateDefinition
+from cuckmq.feed import Feed
 from cuckmq.groups import Groups
 from cuckmq.hub import EventHandler, EventHub
 from cuckmq.jobs import Jobs
@@ -27,6 +28,7 @@ from cuckmq.plugin import Plugin, Plugins
 from cuckmq.protocol.deploy import find_definitions
 from cuckmq.schedules import Schedules
 from cuckmq.stats import Stats
+from cuckmq.subscription import EventT, Subscription
 from cuckmq.types import Secs, as_secs
 from cuckmq.wakes import Wakes
 from cuckmq.worker_state import WorkerState, check_worker_state
@@ -136,6 +138,7 @@ class Context:
             self.events.add(handler)
         self.wakes = Wakes()
         self.listener = Listener(self.database)
+        self.feed = Feed(self.database, self.listener, self.events)
         self.definitions: dict[str, JobDefinition[Any, Any]] = {}
         self.known: dict[int, JobDefinition[Any, Any]] = {}
         self.jobs = Jobs(self.database, self.events, self.known, self.definitions)
@@ -234,3 +237,19 @@ class Context:
             A function that removes the handler again.
         """
         return self.events.add(handler)
+
+    def subscribe(self, *kinds: type[EventT]) -> Subscription[EventT]:
+        """Hear of events in other processes, those with a worker or an orchestrator::
+
+            async with context.subscribe(JobFailed, JobCancelled) as events:
+                async for event in events: ...
+
+        See docs/events.md for what is promised. It costs those processes nothing while nobody subscribes.
+
+        Args:
+            kinds: classes of cuckmq.events; those derived from them belong to them. None for all.
+
+        Raises:
+            ConfigurationError: one is no such class.
+        """
+        return Subscription(self.database, self.listener, kinds)

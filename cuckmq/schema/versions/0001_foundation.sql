@@ -310,6 +310,21 @@ create table {schema}.stat (
     primary key (minute_at, channel_id, definition_id)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 
+-- Somebody wants to hear of events, wherever they happen; of these kinds, or of all. Renewed while he listens.
+create table {schema}.subscription (
+    id bigint generated always as identity primary key,
+    kinds text[],
+    expires_at timestamptz not null
+);
+
+-- Events that somebody has subscribed to, for a minute. Unlogged: a crash of the server may lose them.
+create unlogged table {schema}.event (
+    id bigint generated always as identity primary key,
+    kind text not null,
+    body json not null,
+    published_at timestamptz not null default clock_timestamp()
+) with (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+
 -- Each job with its state, whichever table holds its entry.
 create view {schema}.all_job as
 select
