@@ -240,7 +240,7 @@ class Dispatcher:
 
     def _has_too_much(self) -> bool:
         """Whether nobody is left to take what was claimed: it would wait for ever."""
-        return self._desk.has_slices and self._appetite.is_over
+        return self._desk.has_slices and self._count_persistent() >= 0 and self._appetite.is_over
 
     def _count_persistent(self) -> int:
         """Tell how many lanes persistent jobs hold, and the appetite as well; one that is away none."""
