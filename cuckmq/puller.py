@@ -50,8 +50,7 @@ class Puller(Daemon):
             while job := await puller.claim():
                 await job.finish(render(job.payload))
 
-    To the queue it is a worker as any other: it has a row, a lease and a heart, which beats from a thread of
-    its own. Work functions of the definitions are not called.
+    To the queue it is a worker as any other. Work functions of the definitions are not called.
 
     Args:
         context: whose jobs.
@@ -156,8 +155,6 @@ class Puller(Daemon):
         secs, since = as_optional_secs("wait_secs", wait_secs), time.monotonic()
         if self._talk is None:
             raise RuntimeError("this puller is not started: call start(), or use it in an async with block")
-        if self._stopping.is_set():
-            return None
         take = asyncio.create_task(self._take())
         try:
             await self._wait_for(take, secs, since)
@@ -269,8 +266,8 @@ class Puller(Daemon):
         lost = {row.job_id for row in rows if row.verdict == "lost"}
         for each in ended:
             _, future = self._waiters.pop(id(each.attempt), (None, None))
+            is_heard = each.outcome is not None or each.attempt.ending == "stopping"
             if future is not None and not future.done():
-                is_heard = each.outcome is not None or each.attempt.ending == "stopping"
                 future.set_result(is_heard and each.attempt.job_id not in lost)
 
     def stop_claiming(self) -> None:

@@ -306,7 +306,6 @@ class Worker(Daemon):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._dispatcher.answer_hints(), STOP_SECS)
         self._dispatcher.stop_claiming()
-        self._desk.hand_over()
         if not is_hasty:
             await drain(self._desk, self._hasty, self._shutdown_secs)
         await self._lanes.let_go(STOP_SECS)

@@ -53,8 +53,8 @@ class Dispatcher:
         poll_secs: how often to look when nothing is going on.
         idle_secs: how long idleness must have lasted to be told.
         on_lost: called when this incarnation is over, while it still has its id.
-        appetite: says how much to ask for, if not as so many lanes would have it.
-        on_settled: told which attempts the queue has heard the end of, and what it answered.
+        appetite: says how much to ask for; as so many lanes would have it if not given.
+        on_settled: told which ends the queue has heard, and what it answered.
 
     Attributes:
         is_paused: whether to claim nothing for the time being.
@@ -75,7 +75,7 @@ class Dispatcher:
         idle_secs: float,
         on_lost: Callable[[], None],
         appetite: Appetite | None = None,
-        on_settled: Callable[[list[Ended], list[Row]], None] | None = None,
+        on_settled: Callable[[list[Ended], list[Row]], None] = lambda *_: None,
     ) -> None:
         self._context = context
         self._on_lost = on_lost
@@ -240,14 +240,13 @@ class Dispatcher:
 
     def _has_too_much(self) -> bool:
         """Whether nobody is left to take what was claimed: it would wait for ever."""
-        self._count_persistent()
-        return self._desk.has_slices and self._appetite.is_over
+        return self._desk.has_slices and self._count_persistent() >= 0 and self._appetite.is_over
 
     def _count_persistent(self) -> int:
         """Tell how many lanes persistent jobs hold, and the appetite as well; one that is away none."""
-        num_persistent = max(self._desk.num_persistent - self._desk.num_away, 0)
-        self._appetite.num_held_lanes = self._desk.num_held_lanes + num_persistent
-        return num_persistent
+        count = max(self._desk.num_persistent - self._desk.num_away, 0)
+        self._appetite.num_held_lanes = self._desk.num_held_lanes + count
+        return count
 
     async def _recall(self) -> None:
         (put_back,) = await self._session.run(workers.recall(self.worker_id, list(self._desk.in_hand)))
@@ -273,9 +272,8 @@ class Dispatcher:
         """How many jobs to ask for; 0 while the lanes have enough, or must not get more."""
         if not self._is_claiming or self.is_paused or (self._desk.has_suspect and not self._desk.num_away):
             return 0
-        num_persistent = self._count_persistent()
-        target = self._appetite.target
-        in_hand = max(len(self._desk.in_hand) - self._desk.num_away - num_persistent, 0)
+        num_not_counted = self._desk.num_away + self._count_persistent()
+        target, in_hand = self._appetite.target, max(len(self._desk.in_hand) - num_not_counted, 0)
         limit = min(target - in_hand, MAX_LIMIT)
         is_starving = self._desk.num_idle_lanes > 0 and not self._desk.has_slices
         return limit if limit > 0 and (is_starving or limit * 4 >= target) else 0
@@ -288,12 +286,10 @@ class Dispatcher:
     async def _exchange(self, limit: int) -> None:
         ended, groups = self._desk.take_ended()
         outcomes = [each.outcome for each in ended if each.outcome is not None]
-        if groups:
-            limit = limit or self._limit()
-        began_at = time.monotonic()
-        demand = Demand(self._session.channel_ids, list(self._context.known), limit, self._appetite.slice)
-        demand.marks = self._lookout.marks(began_at)
-        worker_id = self.worker_id
+        limit = limit or (self._limit() if groups else 0)
+        began_at, worker_id = time.monotonic(), self.worker_id
+        known, marks = list(self._context.known), self._lookout.marks(began_at)
+        demand = Demand(self._session.channel_ids, known, limit, self._appetite.slice, marks)
         try:
             rows = await self._session.run(exchange(worker_id, outcomes, list(groups), demand))
         except BaseException:
@@ -306,9 +302,8 @@ class Dispatcher:
         self._tally.ended(ended, rows, self._desk.in_hand)
         self._desk.settled(ended)
         if any(each.outcome is None and each.attempt.ending == "stopping" for each in ended):
-            self._is_unsure = True  # What was let go of is not in hand any more: recall it.
-        if self._on_settled is not None:
-            self._on_settled(ended, rows)
+            self._is_unsure = True  # what was let go of is to be recalled
+        self._on_settled(ended, rows)
         self._tally.claimed(claimed)
         self._desk.lay_down(claimed)
         self._look_ahead(rows, claimed, demand, began_at)

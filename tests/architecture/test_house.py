@@ -41,6 +41,8 @@ def test_the_public_names_are_these() -> None:
         "Linear",
         "Orchestrator",
         "Plugin",
+        "PulledJob",
+        "Puller",
         "Quadratic",
         "Retry",
         "Snooze",

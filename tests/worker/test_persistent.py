@@ -11,7 +11,7 @@ from cuckmq import Attempt, Cancel, Context, Fail, JobState, Retry, Snooze, Work
 from cuckmq.errors import ConfigurationError, DefinitionError, JobCancelled, JobFailed
 from tests.support.eventually import eventually
 
-FAST = {"heartbeat_secs": 0.2, "lease_secs": 1.0}
+FAST = {"heartbeat_secs": 0.2, "lease_secs": 5.0}
 
 
 class Watch:
