@@ -217,9 +217,7 @@ class Dispatcher:
                     return
                 pause_secs = 0.05
             except WorkerLost as error:
-                _logger.warning(
-                    "worker %s (%s): %s; going on as a new one", self.worker_id, self._name, error
-                )
+                _logger.warning("worker %s (%s): %s; it goes on anew", self.worker_id, self._name, error)
                 self.lose()
             except Exception as error:
                 known = isinstance(error, (psycopg.Error, OSError, CuckmqError))
@@ -240,7 +238,8 @@ class Dispatcher:
 
     def _has_too_much(self) -> bool:
         """Whether nobody is left to take what was claimed: it would wait for ever."""
-        return self._desk.has_slices and self._count_persistent() >= 0 and self._appetite.is_over
+        self._count_persistent()
+        return self._desk.has_slices and self._appetite.is_over
 
     def _count_persistent(self) -> int:
         """Tell how many lanes persistent jobs hold, and the appetite as well; one that is away none."""

@@ -106,7 +106,8 @@ async def test_it_survives_any_number_of_lost_workers(context: Context):
         await eventually(lambda: len(watch.worker_ids) == 6 and watch.num_running == 1)
         job = await handle.get()
         assert (job.state, job.stall_count, job.error_count) == (JobState.RUNNING, 5, 0)
-    assert len(set(watch.worker_ids)) == 6
+    # When the first of the two stopped it was handed over once more, to the other.
+    assert 6 <= len(set(watch.worker_ids)) == len(watch.worker_ids) <= 7
 
 
 async def test_one_that_lost_workers_does_not_keep_others_out(context: Context, monkeypatch):
