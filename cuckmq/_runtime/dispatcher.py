@@ -75,7 +75,7 @@ class Dispatcher:
         idle_secs: float,
         on_lost: Callable[[], None],
         appetite: Appetite | None = None,
-        on_settled: Callable[[list[Ended], list[Row]], None] = lambda *_: None,
+        on_settled: Callable[[list[Ended], list[Row]], None] = lambda ended, rows: None,
     ) -> None:
         self._context = context
         self._on_lost = on_lost
