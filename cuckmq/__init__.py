@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from cuckmq.limits import Limits
     from cuckmq.orchestrator import Orchestrator
     from cuckmq.outcome import Cancel, Fail, Retry, Snooze
+    from cuckmq.plugin import Enqueuing, Plugin
+    from cuckmq.pulled import PulledJob
+    from cuckmq.puller import Puller
     from cuckmq.schema import generate_migration_sql
     from cuckmq.state import JobState
     from cuckmq.worker import Worker
@@ -27,6 +30,7 @@ __all__ = [
     "Constant",
     "Context",
     "CuckmqError",
+    "Enqueuing",
     "Exponential",
     "Fail",
     "Job",
@@ -36,6 +40,9 @@ __all__ = [
     "Limits",
     "Linear",
     "Orchestrator",
+    "Plugin",
+    "PulledJob",
+    "Puller",
     "Quadratic",
     "Retry",
     "Snooze",
@@ -52,6 +59,7 @@ _HOMES: Final = {
     "Constant": "backoff",
     "Context": "context",
     "CuckmqError": "errors",
+    "Enqueuing": "plugin",
     "Exponential": "backoff",
     "Fail": "outcome",
     "Job": "job",
@@ -61,6 +69,9 @@ _HOMES: Final = {
     "Limits": "limits",
     "Linear": "backoff",
     "Orchestrator": "orchestrator",
+    "Plugin": "plugin",
+    "PulledJob": "pulled",
+    "Puller": "puller",
     "Quadratic": "backoff",
     "Retry": "outcome",
     "Snooze": "outcome",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import threading
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from typing import Any, Generic, Never, TypeAlias
+from typing import Any, Final, Generic, Never, TypeAlias
 
 import psycopg
 from typing_extensions import TypeVar
@@ -14,10 +15,16 @@ from cuckmq.database.database import Database
 from cuckmq.database.run import run
 from cuckmq.errors import AttemptLost, ConfigurationError
 from cuckmq.outcome import Outcome
+from cuckmq.progress import Outbox, Said, Scribe, read_notes, read_progress
 from cuckmq.protocol.fence import fence
+from cuckmq.protocol.progress import find_notes
 from cuckmq.protocol.settle import settle
 from cuckmq.types import UNLIMITED
 from cuckmq.worker_state import NO_STATE
+
+# Most attempts say nothing, and share this; the first word of one makes a box of its own.
+NOTHING_SAID: Final = Outbox()
+_FIRST_WORD: Final = threading.Lock()
 
 StateT_co = TypeVar("StateT_co", covariant=True, default=object)
 
@@ -37,11 +44,13 @@ class Attempt(Generic[StateT_co]):
         stall_count: tries that lost their worker before this one.
         queued_at: when the job was due.
         ending: why the attempt should stop (`cancelled`, `lost`, `stopping`, `timeout`), or None.
+        outbox: what it has said and nobody has written yet. For the machinery.
     """
 
     __slots__ = (
-        "_database", "_is_transaction_used", "_num_attempts", "_stack", "_state", "_transaction", "ending",
-        "error_count", "job_group", "job_id", "name", "number", "queued_at", "stall_count", "worker_id",
+        "_database", "_is_transaction_used", "_num_attempts", "_scribe", "_stack", "_state", "_transaction",
+        "ending", "error_count", "job_group", "job_id", "name", "number", "outbox", "queued_at",
+        "stall_count", "worker_id",
     )  # fmt: skip
 
     def __init__(
@@ -57,6 +66,7 @@ class Attempt(Generic[StateT_co]):
         num_attempts: int,
         queued_at: datetime,
         database: Database,
+        scribe: Scribe,
         state: Any = NO_STATE,
     ) -> None:
         self.job_id = job_id
@@ -70,6 +80,8 @@ class Attempt(Generic[StateT_co]):
         self.ending: str | None = None
         self._num_attempts = num_attempts
         self._database = database
+        self._scribe = scribe
+        self.outbox = NOTHING_SAID
         self._state = state
         self._is_transaction_used = False
         self._transaction: psycopg.AsyncConnection[Any] | None = None
@@ -104,6 +116,67 @@ class Attempt(Generic[StateT_co]):
         An async work function gets CancelledError as well; a sync one must look here.
         """
         return self.ending is not None
+
+    def progress(self, fraction: float, message: str | None = None) -> None:
+        """Say how far this job is. Whoever looks at the job sees it: `job.progress`, `job.progress_message`.
+
+        It returns at once, from any thread, and may be called as often as you like: it is written a few times
+        a second, and for the last time before the attempt ends. It stays with the job.
+
+        Args:
+            fraction: from 0 to 1.
+            message: in words, cut at 1,000 characters; the one before stays if none is given.
+
+        Raises:
+            ConfigurationError: that is no such fraction or message.
+        """
+        self.hear(read_progress(fraction, message))
+
+    def update(self, notes: Mapping[str, Any]) -> None:
+        """Make notes: for the next try of this job, and for whoever looks at it (`job.notes`).
+
+        Each key replaces the one that is there. Else as progress(): it returns at once, and is written soon
+        and surely before the attempt ends. A crash may take what was said within the last quarter of a
+        second; flush() tells when it is safe.
+
+        Args:
+            notes: what JSON can keep; all that a job has noted may have 100,000 characters.
+
+        Raises:
+            ConfigurationError: they are no such thing.
+        """
+        self.hear(read_notes(notes))
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether anything was ever said. For the machinery."""
+        return self.outbox is not NOTHING_SAID
+
+    async def flush(self) -> None:
+        """Wait until all that this attempt has said is written and committed.
+
+        Raises:
+            AttemptLost: the job was given to another worker, and nothing was written.
+            ConfigurationError: the job's notes have become too long.
+        """
+        await self._scribe.write_now(self)
+
+    async def read_notes(self) -> dict[str, Any]:
+        """Read the notes that this and earlier tries of the job have made and that are written."""
+        return next(iter(await self._database.run(find_notes(self.job_id))), {})
+
+    def read_notes_sync(self) -> dict[str, Any]:
+        """Do what read_notes() does, in a sync work function."""
+        return next(iter(self._database.run_sync(find_notes(self.job_id))), {})
+
+    def hear(self, said: Said) -> None:
+        """Take in something to be written down. For the machinery; from any thread."""
+        if self.outbox is NOTHING_SAID:
+            with _FIRST_WORD:
+                if self.outbox is NOTHING_SAID:
+                    self.outbox = Outbox()
+        if self.outbox.put(said):
+            self._scribe.notice(self)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:

@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any, Final, Literal, TypeAlias
 
+from cuckmq.cancellation import cancel_job
 from cuckmq.database.database import Database
-from cuckmq.protocol.cancel import cancel
+from cuckmq.hub import EventHub
 from cuckmq.protocol.find_jobs import Filter, find_job_ids
 from cuckmq.protocol.retry import retry
 
@@ -33,13 +34,12 @@ RetryAnswer: TypeAlias = Literal["queued", "duplicate"]
 """What a retry came to: it may run again; or another job holds its unique key by now, so it was left."""
 
 
-async def cancel_many(database: Database, wanted: Filter) -> dict[int, CancelAnswer]:
+async def cancel_many(database: Database, events: EventHub, wanted: Filter) -> dict[int, CancelAnswer]:
     """Cancel each job that fits, in a transaction of its own. Gives what became of each."""
     answers: dict[int, Any] = {}
     async for job_ids in _pages(database, wanted):
         for job_id in job_ids:
-            (answer,) = await database.run(cancel(job_id))
-            answers[job_id] = answer or "ended"
+            answers[job_id] = await cancel_job(job_id, database, events) or "ended"
     return answers
 
 

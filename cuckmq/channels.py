@@ -9,7 +9,8 @@ from typing import Final
 
 from cuckmq.database.database import Database
 from cuckmq.errors import ChannelInUse, ChannelNotFound
-from cuckmq.events import ChannelLimited, ChannelPaused, ChannelResumed, EventHub
+from cuckmq.events import ChannelLimited, ChannelPaused, ChannelResumed
+from cuckmq.hub import EventHub
 from cuckmq.limits import Limits
 from cuckmq.protocol.cancel import cancel
 from cuckmq.protocol.channels import destroy_channel, purge_channel

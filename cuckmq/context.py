@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, overload
 
@@ -17,15 +17,18 @@ from cuckmq.database.listen import Listener
 from cuckmq.database.migrate import migrate
 from cuckmq.definition import JobDefinition
 from cuckmq.errors import ConfigurationError, DuplicateDefinition
-from cuckmq.events import EventHandler, EventHub
+from cuckmq.feed import Feed
 from cuckmq.groups import Groups
+from cuckmq.hub import EventHandler, EventHub
 from cuckmq.jobs import Jobs
 from cuckmq.names import check_schema_name
 from cuckmq.options import JobOptions, RepeatingOptions
 from cuckmq.outcome import Answer
+from cuckmq.plugin import Plugin, Plugins
 from cuckmq.protocol.deploy import find_definitions
 from cuckmq.schedules import Schedules
 from cuckmq.stats import Stats
+from cuckmq.subscription import EventT, Subscription
 from cuckmq.types import Secs, as_secs
 from cuckmq.wakes import Wakes
 from cuckmq.worker_state import WorkerState, check_worker_state
@@ -97,6 +100,7 @@ class Context:
         worker_state: a function that gives an async context manager. Each worker of this context enters
             one of its own before it claims, and leaves it after its last job; work functions get what it
             yields as `attempt.state`.
+        plugins: what to do around enqueues and attempts; the first is asked first, and stands outermost.
 
     Raises:
         ConfigurationError: an option is wrong.
@@ -112,6 +116,7 @@ class Context:
         stat_delete_secs: Secs = 604_800,
         listen_dsn: str | None = None,
         worker_state: WorkerState | None = None,
+        plugins: Sequence[Plugin] = (),
     ) -> None:
         if pool_or_dsn is not None and not isinstance(pool_or_dsn, (str, AsyncConnectionPool)):
             raise ConfigurationError(
@@ -127,12 +132,16 @@ class Context:
         self.stat_delete_secs = as_secs("stat_delete_secs", stat_delete_secs, minimum=60.0)
         self.database = Database(pool_or_dsn, schema=schema, listen_dsn=listen_dsn)
         self.endings = Endings(self.database)
+        self.plugins = Plugins(plugins)
         self.events = EventHub()
+        for handler in self.plugins.handlers:
+            self.events.add(handler)
         self.wakes = Wakes()
         self.listener = Listener(self.database)
+        self.feed = Feed(self.database, self.listener, self.events)
         self.definitions: dict[str, JobDefinition[Any, Any]] = {}
         self.known: dict[int, JobDefinition[Any, Any]] = {}
-        self.jobs = Jobs(self.database, self.known, self.definitions)
+        self.jobs = Jobs(self.database, self.events, self.known, self.definitions)
         self.channels = Channels(self.database, self.events)
         self.groups = Groups(self.database)
         self.workers = Workers(self.database, self.events, job_group_unlock_secs=self.job_group_unlock_secs)
@@ -228,3 +237,19 @@ class Context:
             A function that removes the handler again.
         """
         return self.events.add(handler)
+
+    def subscribe(self, *kinds: type[EventT]) -> Subscription[EventT]:
+        """Hear of events in other processes, those with a worker or an orchestrator::
+
+            async with context.subscribe(JobFailed, JobCancelled) as events:
+                async for event in events: ...
+
+        See docs/events.md for what is promised. It costs those processes nothing while nobody subscribes.
+
+        Args:
+            kinds: classes of cuckmq.events; those derived from them belong to them. None for all.
+
+        Raises:
+            ConfigurationError: one is no such class.
+        """
+        return Subscription(self.database, self.listener, kinds)

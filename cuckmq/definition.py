@@ -231,7 +231,7 @@ class JobDefinition(Deployable, Generic[PayloadT, ResultT]):
         entry = self._intake.prepare(payloads, options, is_deferred=connection is not None)
         # Nobody is told when there is room, so this asks again (see Patience).
         while (  # noqa: ASYNC110
-            job_ids := (await self._home.database.run(entry.statement, connection))[0]
+            job_ids := await self._intake.put(entry, connection)
         ) is None:
             await asyncio.sleep(entry.patience.next_pause_secs())
         self._intake.taken(entry, job_ids)
@@ -241,7 +241,7 @@ class JobDefinition(Deployable, Generic[PayloadT, ResultT]):
         self, payloads: Sequence[Any], connection: psycopg.Connection[Any] | None, options: EnqueueOptions
     ) -> list[JobHandle[ResultT]]:
         entry = self._intake.prepare(payloads, options, is_deferred=connection is not None)
-        while (job_ids := self._home.database.run_sync(entry.statement, connection)[0]) is None:
+        while (job_ids := self._intake.put_sync(entry, connection)) is None:
             time.sleep(entry.patience.next_pause_secs())
         self._intake.taken(entry, job_ids)
         return [self._hold(abs(job_id), is_duplicate=job_id < 0) for job_id in job_ids]
@@ -280,6 +280,7 @@ class JobDefinition(Deployable, Generic[PayloadT, ResultT]):
             job_id,
             database=self._home.database,
             endings=self._home.endings,
+            events=self._home.events,
             codec=self.result_codec,
             is_duplicate=is_duplicate,
         )

@@ -1,23 +1,13 @@
-"""What can happen, as values: one class for each thing, told after it is true in the database.
-
-Handlers are given to `Context.add_event_handler` and hear of what this process does: its enqueues, its
-workers, its orchestrators. A handler that raises is logged and changes nothing.
-"""
+"""What can happen, as values: one class for each thing, told after it is true in the database."""
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 from cuckmq.limits import Limits
 from cuckmq.state import JobState
-
-_logger = logging.getLogger("cuckmq.events")
 
 
 def _now() -> datetime:
@@ -108,10 +98,51 @@ class AttemptLost(AttemptEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobProgressed(AttemptEvent):
+    """A job has said how far it is: a fraction from 0 to 1, and words, if any came with it."""
+
+    fraction: float
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobUpdated(AttemptEvent):
+    """A job has made notes, under these keys."""
+
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobFailed(JobEvent):
     """A job has failed for good."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCancelled(JobEvent):
+    """A job is cancelled: before it started, or since its attempt was stopped or said so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEnded(JobEvent):
+    """A job has ended for good, however. Told after what tells more.
+
+    The last three are None where there are none: why it failed, the worker and the time of its last attempt.
+    """
+
+    state: JobState
+    reason: str | None = None
+    worker_id: int | None = None
+    duration_secs: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStalled(JobEvent):
+    """A job was taken from a worker that was lost. It is `queued` again, or `failed` or `cancelled`."""
+
+    worker_id: int
+    state: JobState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +223,41 @@ class WorkerEvent(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStarted(WorkerEvent):
+    """A worker is ready; also one that goes on under a new id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerPaused(WorkerEvent):
+    """A worker claims nothing more until it is resumed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerResumed(WorkerEvent):
+    """A worker that was paused claims again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStopped(WorkerEvent):
+    """A worker has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLost(WorkerEvent):
+    """A worker was taken for dead. Told by who finds it so, and by the worker itself, should it live."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrchestratorStarted(Event):
+    """An orchestrator is at work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrchestratorStopped(Event):
+    """An orchestrator has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerIdle(WorkerEvent):
     """A worker has had nothing in hand for a while, and its last look brought nothing."""
 
@@ -208,78 +274,3 @@ class JobsRunning(Event):
     """These jobs run, the longest first, each with the seconds since its claim. Up to 100 of them."""
 
     ages_secs: Mapping[int, float]
-
-
-EventHandler: TypeAlias = Callable[[Event], Awaitable[None] | None]
-
-
-class EventHub:
-    """Tells events to handlers, and lets no handler do harm.
-
-    Events are told where they become known, which may be a thread or a script without an event loop.
-    Async handlers told there run on the loop on which handlers were added or told last, since what
-    they use lives there; where there never was one, they are run to their end on the spot.
-    """
-
-    def __init__(self) -> None:
-        self._handlers: list[EventHandler] = []
-        self._tasks: set[asyncio.Future[None]] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    @property
-    def is_heard(self) -> bool:
-        """Whether anyone listens. Where not, the hot path makes no events at all."""
-        return bool(self._handlers)
-
-    def add(self, handler: EventHandler) -> Callable[[], None]:
-        """Add a handler, sync or async. Returns a function that removes it again."""
-        self._handlers.append(handler)
-        self._loop = _running_loop() or self._loop
-        is_there = True
-
-        def remove() -> None:
-            nonlocal is_there
-            if is_there:
-                self._handlers.remove(handler)
-                is_there = False
-
-        return remove
-
-    def tell(self, event: Event) -> None:
-        """Call every handler. Async ones go on by themselves; whatever one raises is logged."""
-        for handler in tuple(self._handlers):
-            try:
-                pending = handler(event)
-                if inspect.isawaitable(pending):
-                    self._follow(pending, event)
-            except BaseException:
-                _logger.exception("an event handler failed on %s", type(event).__name__)
-
-    def _follow(self, pending: Awaitable[None], event: Event) -> None:
-        here = _running_loop()
-        self._loop = here or self._loop
-        if here is not None:
-            self._begin(pending, event)
-        elif self._loop is not None and self._loop.is_running():
-            self._loop.call_soon_threadsafe(self._begin, pending, event)
-        else:
-            asyncio.run(_finish(pending, event))
-
-    def _begin(self, pending: Awaitable[None], event: Event) -> None:
-        task = asyncio.ensure_future(_finish(pending, event))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-async def _finish(pending: Awaitable[None], event: Event) -> None:
-    try:
-        await pending
-    except Exception:
-        _logger.exception("an event handler failed on %s", type(event).__name__)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

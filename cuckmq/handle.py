@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Generic, TypeVar
 
+from cuckmq.cancellation import cancel_job, cancel_job_sync, is_accepted
 from cuckmq.database.database import Database
 from cuckmq.database.endings import Endings, wait_sync
 from cuckmq.errors import (
@@ -15,10 +16,10 @@ from cuckmq.errors import (
     JobNotFound,
     ResultTimeout,
 )
+from cuckmq.hub import EventHub
 from cuckmq.job import Job, error_from_record, job_from_row
 from cuckmq.payload import Codec, CodecError
 from cuckmq.protocol import inspect
-from cuckmq.protocol.cancel import cancel
 from cuckmq.protocol.find_circle import find_circle
 from cuckmq.protocol.inspect import Ending, JobRow
 from cuckmq.slot import SLOT, Slot
@@ -36,7 +37,7 @@ class JobHandle(Generic[ResultT_co]):
         is_duplicate: whether enqueue put in nothing, since this job held the unique key already.
     """
 
-    __slots__ = ("_codec", "_database", "_endings", "id", "is_duplicate")
+    __slots__ = ("_codec", "_database", "_endings", "_events", "id", "is_duplicate")
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class JobHandle(Generic[ResultT_co]):
         *,
         database: Database,
         endings: Endings,
+        events: EventHub,
         codec: Codec[ResultT_co],
         is_duplicate: bool = False,
     ) -> None:
@@ -51,6 +53,7 @@ class JobHandle(Generic[ResultT_co]):
         self.is_duplicate = is_duplicate
         self._database = database
         self._endings = endings
+        self._events = events
         self._codec = codec
 
     def __repr__(self) -> str:
@@ -139,13 +142,11 @@ class JobHandle(Generic[ResultT_co]):
         Returns:
             Whether it is cancelled, or was asked to be. False when it had ended already.
         """
-        (answer,) = await self._database.run(cancel(self.id))
-        return answer in ("cancelled", "requested")
+        return is_accepted(await cancel_job(self.id, self._database, self._events))
 
     def cancel_sync(self) -> bool:
         """Do what cancel() does, without an event loop."""
-        (answer,) = self._database.run_sync(cancel(self.id))
-        return answer in ("cancelled", "requested")
+        return is_accepted(cancel_job_sync(self.id, self._database, self._events))
 
     def _seen(self, rows: list[JobRow]) -> Job:
         if not rows:

@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 from cuckmq.database.database import Database
 from cuckmq.database.endings import Endings
-from cuckmq.events import EventHub
+from cuckmq.hub import EventHub
+from cuckmq.plugin import Plugins
 from cuckmq.wakes import Wakes
 
 
@@ -26,6 +27,11 @@ class Home(Protocol):
     @property
     def events(self) -> EventHub:
         """Who is told."""
+        ...
+
+    @property
+    def plugins(self) -> Plugins:
+        """Who is asked before jobs are put in."""
         ...
 
     @property

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any, NamedTuple
+
+import psycopg
 
 from cuckmq.errors import ConfigurationError, InvalidPayload
 from cuckmq.events import JobDeduplicated, JobEnqueued
@@ -12,6 +15,7 @@ from cuckmq.names import check_job_group
 from cuckmq.options import EnqueueOptions, as_placement, as_uniqueness
 from cuckmq.patience import Patience
 from cuckmq.payload import Codec, CodecError
+from cuckmq.plugin import Enqueuing
 from cuckmq.protocol.enqueue import NO_KEYS, Keys, enqueue
 from cuckmq.protocol.statement import Statement
 from cuckmq.terms import Terms
@@ -28,6 +32,7 @@ class Entry(NamedTuple):
         channel: where they go.
         is_deferred: whether they count only when the caller's transaction commits.
         patience: how long to wait for room.
+        enqueuing: what plugins have made of them.
     """
 
     statement: Statement[list[int] | None]
@@ -36,6 +41,7 @@ class Entry(NamedTuple):
     channel: str
     is_deferred: bool
     patience: Patience
+    enqueuing: Enqueuing
 
 
 class Intake:
@@ -61,6 +67,8 @@ class Intake:
             InvalidPayload: one does not fit, or JSON in Postgres cannot keep it.
             ConfigurationError: an option is unknown or out of range.
         """
+        enqueuing = self._home.plugins.before_enqueue(self._name, payloads, options)
+        payloads, options = enqueuing.payloads, enqueuing.options
         placement = as_placement(options)
         channel = placement.channel or self._terms.channel
         texts = [self.encode(payload) for payload in payloads]
@@ -74,13 +82,50 @@ class Intake:
             raise ConfigurationError(
                 "wait_secs cannot be kept in a transaction of yours: what makes room may wait for it to end"
             )
-        return Entry(statement, groups, keys, channel, is_deferred, Patience(channel, wait_secs))
+        patience = Patience(channel, wait_secs)
+        return Entry(statement, groups, keys, channel, is_deferred, patience, enqueuing)
+
+    async def put(self, entry: Entry, connection: psycopg.AsyncConnection[Any] | None) -> list[int] | None:
+        """Put an entry in, with what plugins write. None, and nothing was done, when there is no room."""
+        database, writes = self._home.database, entry.enqueuing.writes
+        if not writes:
+            return (await database.run(entry.statement, connection))[0]
+        async with AsyncExitStack() as stack:
+            if connection is None:
+                connection = await stack.enter_async_context(database.connection())
+            transaction = await stack.enter_async_context(connection.transaction())
+            for query, parameters in writes:
+                # Not connection.execute(): a caller's connection may have cursors that bind otherwise.
+                await psycopg.AsyncCursor(connection).execute(query.encode(), parameters)
+            job_ids = (await database.run(entry.statement, connection))[0]
+            if job_ids is None:
+                raise psycopg.Rollback(transaction)
+            return job_ids
+        return None
+
+    def put_sync(self, entry: Entry, connection: psycopg.Connection[Any] | None) -> list[int] | None:
+        """Do what put() does, without an event loop."""
+        database, writes = self._home.database, entry.enqueuing.writes
+        if not writes:
+            return database.run_sync(entry.statement, connection)[0]
+        with ExitStack() as stack:
+            if connection is None:
+                connection = stack.enter_context(database.connection_sync())
+            transaction = stack.enter_context(connection.transaction())
+            for query, parameters in writes:
+                psycopg.Cursor(connection).execute(query.encode(), parameters)
+            job_ids = database.run_sync(entry.statement, connection)[0]
+            if job_ids is None:
+                raise psycopg.Rollback(transaction)
+            return job_ids
+        return None
 
     def taken(self, entry: Entry, job_ids: list[int]) -> None:
         """Wake and tell those whom it concerns, unless all depends on a commit of the caller's."""
         if entry.is_deferred:
             return
         self._home.wakes.wake(entry.channel)
+        self._home.plugins.after_enqueue(entry.enqueuing, job_ids)
         if self._home.events.is_heard:
             nothing: list[str | None] = [None] * len(job_ids)
             for job_id, group, key in zip(
@@ -116,6 +161,11 @@ class Intake:
         return (self._groups([payload], None) or [None])[0]
 
     def _groups(self, payloads: Sequence[Any], job_group: str | None) -> Sequence[str | None] | None:
+        if job_group is not None and self._terms.persistent:
+            raise ConfigurationError(
+                f"job {self._name!r} is persistent and would keep the job_group {job_group!r} from all others"
+                " for good; leave it out"
+            )
         given = self._terms.job_group if job_group is None else check_job_group(job_group)
         if given is None or isinstance(given, str):
             return None if given is None else [given] * len(payloads)

@@ -59,6 +59,9 @@ class Job:
         payload: as plain JSON values.
         result: as plain JSON values; None unless it succeeded.
         errors: one for each attempt that went wrong, oldest first.
+        progress: how far it is by its own word, from 0 to 1; None if it never said.
+        progress_message: what it said with that.
+        notes: what its attempts have noted; see Attempt.update.
     """
 
     id: int
@@ -83,6 +86,9 @@ class Job:
     payload: Any
     result: Any
     errors: tuple[AttemptError, ...]
+    progress: float | None
+    progress_message: str | None
+    notes: dict[str, Any]
 
 
 def job_from_row(row: JobRow) -> Job:
@@ -110,6 +116,9 @@ def job_from_row(row: JobRow) -> Job:
         payload=_loads(row.payload),
         result=None if row.result is None else json.loads(row.result),
         errors=tuple(error_from_record(record) for record in row.errors or ()),
+        progress=row.progress,
+        progress_message=row.progress_message,
+        notes=row.notes or {},
     )
 
 

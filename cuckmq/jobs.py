@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cuckmq.bulk import CancelAnswer, RetryAnswer, cancel_many, retry_many
+from cuckmq.cancellation import cancel_job, cancel_job_sync, is_accepted
 from cuckmq.database.database import Database
 from cuckmq.errors import ConfigurationError, DuplicateJob, JobNotFound
+from cuckmq.hub import EventHub
 from cuckmq.job import Job, job_from_row
 from cuckmq.protocol import inspect
-from cuckmq.protocol.cancel import cancel
 from cuckmq.protocol.find_jobs import Filter, list_jobs, peek
 from cuckmq.protocol.retry import Retried, retry
 from cuckmq.protocol.statement import Statement
@@ -24,8 +25,15 @@ _LIVE: Final = [state.value for state in JobState if not state.is_final]
 class Jobs:
     """The jobs of a context: `context.jobs`."""
 
-    def __init__(self, database: Database, known: Mapping[int, Any], definitions: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        events: EventHub,
+        known: Mapping[int, Any],
+        definitions: Mapping[str, Any],
+    ) -> None:
         self._database = database
+        self._events = events
         self._known = known
         self._definitions = definitions
 
@@ -142,13 +150,11 @@ class Jobs:
         Returns:
             Whether it is cancelled or was asked to be; False when there is no such live job.
         """
-        (answer,) = await self._database.run(cancel(job_id))
-        return answer in ("cancelled", "requested")
+        return is_accepted(await cancel_job(job_id, self._database, self._events))
 
     def cancel_sync(self, job_id: int) -> bool:
         """Do what cancel() does, without an event loop."""
-        (answer,) = self._database.run_sync(cancel(job_id))
-        return answer in ("cancelled", "requested")
+        return is_accepted(cancel_job_sync(job_id, self._database, self._events))
 
     async def cancel_many(
         self,
@@ -190,7 +196,7 @@ class Jobs:
             states=states, name=name, channel=channel, job_group=job_group,
             payload=as_payload(payload, name, self._definitions),
         )  # fmt: skip
-        return await cancel_many(self._database, wanted)
+        return await cancel_many(self._database, self._events, wanted)
 
     async def retry(self, job_id: int) -> bool:
         """Have a job that failed or was cancelled run again, with all its tries.

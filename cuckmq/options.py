@@ -41,6 +41,9 @@ class JobOptions(TypedDict, total=False):
             failed; None for no limit. 1 means that a job is never run again after something went wrong.
         execution_timeout_secs: how long one try may run; None for no limit. Then an async function is
             cancelled, a sync one is told by attempt.is_cancelled, and the try has ended in an error.
+        persistent: the job never ends by itself: whenever a run of it returns or raises, it runs again after
+            its backoff, and the worker hands it over when it stops. num_attempts and num_stalls are then
+            without limit unless they are given.
         executor: `process` to run a sync function in a process of its own, for work that keeps the processor
             busy or might crash. None, the default, for the event loop or a thread, as the function is.
         delay_secs: how long each job waits before it may run.
@@ -71,6 +74,7 @@ class JobOptions(TypedDict, total=False):
     num_stalls: int | None
     num_failures: int | None
     execution_timeout_secs: Secs | None
+    persistent: bool
     executor: ExecutorName | None
     delay_secs: Secs
     job_group: str | Callable[[Any], str | None] | None

@@ -13,6 +13,7 @@ from cuckmq._runtime.watchman import Watchman
 from cuckmq.context import Context
 from cuckmq.database.connect import connect
 from cuckmq.database.migrate import check_schema
+from cuckmq.events import OrchestratorStarted, OrchestratorStopped
 from cuckmq.types import Secs, as_secs
 
 
@@ -88,7 +89,10 @@ class Orchestrator(Daemon):
             await connection.close()
         for duty in self._duties:
             duty.start()
+        self.context.events.tell(OrchestratorStarted())
 
     async def _close(self, *, is_hasty: bool) -> None:
         for duty in self._duties:
             await duty.stop()
+        if self._is_started:
+            self.context.events.tell(OrchestratorStopped())

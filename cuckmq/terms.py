@@ -51,6 +51,7 @@ class Terms:
     retry_on: Exceptions | None
     no_retry_on: Exceptions | None
     execution_timeout_secs: float | None
+    persistent: bool
     executor: ExecutorName | None
     delay_secs: float
     repeat_secs: float | None
@@ -83,6 +84,7 @@ def read_terms(name: str, options: RepeatingOptions) -> Terms:
     if complaint is not None:
         raise DefinitionError(f"job {name!r}: {complaint}")
     job_group = options.get("job_group")
+    persistent = _as_persistent(name, options)
     repeat_secs = as_optional_secs("repeat_secs", options.get("repeat_secs"), minimum=MIN_REPEAT_SECS)
     cron, timezone = options.get("cron"), options.get("timezone", "UTC")
     if check_recurrence(repeat_secs, cron, timezone) is None and (
@@ -92,13 +94,16 @@ def read_terms(name: str, options: RepeatingOptions) -> Terms:
     return Terms(
         channel=check_name("channel", options.get("channel", DEFAULT_CHANNEL)),
         priority=as_priority(options.get("priority", 0)),
-        num_attempts=as_limit("num_attempts", options.get("num_attempts", 1), minimum=1),
-        num_stalls=as_limit("num_stalls", options.get("num_stalls", 3), minimum=0),
+        num_attempts=as_limit(
+            "num_attempts", options.get("num_attempts", None if persistent else 1), minimum=1
+        ),
+        num_stalls=as_limit("num_stalls", options.get("num_stalls", None if persistent else 3), minimum=0),
         num_failures=as_limit("num_failures", options.get("num_failures"), minimum=1),
         backoff=check_backoff(options.get("backoff", DEFAULT_BACKOFF_SECS)),
         retry_on=as_exceptions("retry_on", options.get("retry_on")),
         no_retry_on=as_exceptions("no_retry_on", options.get("no_retry_on")),
         execution_timeout_secs=_as_time_limit(options.get("execution_timeout_secs")),
+        persistent=persistent,
         executor=_as_executor(name, options.get("executor")),
         delay_secs=as_secs("delay_secs", options.get("delay_secs", 0.0)),
         repeat_secs=repeat_secs,
@@ -123,6 +128,23 @@ def _as_whole(name: str, uniqueness: Uniqueness) -> Uniqueness:
             "give one"
         )
     return uniqueness
+
+
+def _as_persistent(name: str, options: RepeatingOptions) -> bool:
+    persistent = options.get("persistent", False)
+    if not isinstance(persistent, bool):
+        raise DefinitionError(f"job {name!r}: persistent is True or False, not {persistent!r}")
+    if persistent and options.get("job_group") is not None:
+        raise DefinitionError(
+            f"job {name!r}: a persistent job would keep its job_group from all others for good; leave it out,"
+            " and give a unique_key if there must be one such job only"
+        )
+    if persistent and options.get("execution_timeout_secs") is not None:
+        raise DefinitionError(
+            f"job {name!r}: a persistent job may run for ever; leave execution_timeout_secs out, and return"
+            " from the work function to begin anew"
+        )
+    return persistent
 
 
 def _as_executor(name: str, value: ExecutorName | None) -> ExecutorName | None:

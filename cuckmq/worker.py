@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from cuckmq._runtime.chronicle import Chronicle
 from cuckmq._runtime.clerk import Clerk
 from cuckmq._runtime.daemon import Daemon
 from cuckmq._runtime.desk import Desk
@@ -24,6 +25,8 @@ from cuckmq._runtime.own_state import OwnState
 from cuckmq._runtime.processes import Processes
 from cuckmq._runtime.rescuer import Rescuer
 from cuckmq._runtime.scout import Scout
+from cuckmq._runtime.scribe import Scribe
+from cuckmq._runtime.serving import named_channels
 from cuckmq._runtime.session import Session
 from cuckmq._runtime.sweeper import Sweeper
 from cuckmq._runtime.tally import Tally
@@ -106,6 +109,7 @@ class Worker(Daemon):
             )
         self._hasty = asyncio.Event()
         self._is_paused = False
+        self._chronicle = Chronicle(context, self.name)
         self._resumed = asyncio.Event()
         self._talk: asyncio.Task[None] | None = None
         self._duties: list[DutyLoop] = []
@@ -142,15 +146,18 @@ class Worker(Daemon):
             concurrency=self.concurrency,
             poll_secs=self._poll_secs,
             idle_secs=self._idle_secs,
+            on_lost=self._chronicle.lose,
         )
         self._dispatcher.is_paused = self._is_paused
         self._state = OwnState(self.context)
+        self._scribe = Scribe(self.context)
         self._executor = Executor(
             self.context,
             self._desk,
             threads=self._threads,
             processes=self._processes,
             state=self._state,
+            scribe=self._scribe,
             worker_id=lambda: self._session.worker_id,
         )
         self._lanes = Lanes(self.context, self._desk, self._executor, lambda: self._heart.is_leased)
@@ -192,6 +199,7 @@ class Worker(Daemon):
         self._is_paused = True
         self._resumed.clear()
         await self._dispatcher.pause()
+        self._chronicle.pause()
         if wait:
             await first_of(self._desk.is_clear, self._resumed)
 
@@ -200,6 +208,7 @@ class Worker(Daemon):
         self._is_paused = False
         self._resumed.set()
         self._dispatcher.resume()
+        self._chronicle.resume()
 
     async def wait_until_idle(self) -> None:
         """Wait until nothing is in hand, and a look that began after this call has brought nothing.
@@ -223,7 +232,7 @@ class Worker(Daemon):
         Raises:
             ConfigurationError: the name cannot be one, or the worker serves all channels.
         """
-        channels = self._named_channels("add", name)
+        channels = named_channels(self.channels, "add", name)
         if name not in channels:
             await self._serve([*channels, name])
 
@@ -236,18 +245,9 @@ class Worker(Daemon):
         Raises:
             ConfigurationError: the name cannot be one, or the worker serves all channels.
         """
-        channels = self._named_channels("remove", name)
+        channels = named_channels(self.channels, "remove", name)
         if name in channels:
             await self._serve([each for each in channels if each != name])
-
-    def _named_channels(self, verb: str, name: str) -> list[str]:
-        check_name("channel", name)
-        if self.channels is None:
-            raise ConfigurationError(
-                f"cannot {verb} channel {name!r}: this worker serves all channels, those to come as well; "
-                "name the channels in Worker(context, channels=[...])"
-            )
-        return self.channels
 
     async def _serve(self, channels: list[str]) -> None:
         self.channels = channels
@@ -265,7 +265,7 @@ class Worker(Daemon):
     async def _open(self) -> None:
         self._hasty.clear()
         self._make_parts()
-        self._ear.loop = loop = asyncio.get_running_loop()
+        self._ear.loop = self._scribe.loop = loop = asyncio.get_running_loop()
         await self._state.set_up()
         await self._session.open()
         await self.context.recognize()
@@ -275,6 +275,8 @@ class Worker(Daemon):
         ]
         self._talk = loop.create_task(self._dispatcher.run(), name="cuckmq-dispatcher")
         self._lanes.start(self.concurrency)
+        scribe = DutyLoop(self._scribe)
+        self._scribe.on_notice = scribe.hasten
         self._duties = [
             DutyLoop(Rescuer(self.context, beat_secs=self._beat_secs, lease_secs=self._lease_secs)),
             DutyLoop(Sweeper(self.context)),
@@ -282,9 +284,11 @@ class Worker(Daemon):
             self._make_herald(),
             DutyLoop(self._clerk),
             DutyLoop(Warden(self._processes, ping_secs=self._ping_secs)),
+            scribe,
         ]
         for duty in self._duties:
             duty.start()
+        self._chronicle.start(is_paused=self._is_paused)
 
     def _make_herald(self) -> DutyLoop:
         herald = Herald(
@@ -319,6 +323,8 @@ class Worker(Daemon):
         await asyncio.to_thread(self._processes.close)
         await self._state.tear_down()
         self._talk, self._duties, self._leave = None, [], []
+        self._chronicle.stop()
 
     def _on_registered(self, worker_id: int) -> None:
         self._heart.start(worker_id)
+        self._chronicle.register(worker_id)

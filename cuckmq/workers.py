@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from cuckmq.database.database import Database
 from cuckmq.errors import WorkerNotFound
-from cuckmq.events import EventHub
+from cuckmq.hub import EventHub
 from cuckmq.protocol.overview import WorkerInfo, find_workers
 from cuckmq.protocol.workers import Reaped, Rescued, evict, reap
-from cuckmq.rescued import tell_rescued
+from cuckmq.rescued import tell_lost, tell_rescued
 from cuckmq.types import Secs, as_count, as_secs
 
 
@@ -93,11 +93,12 @@ class Workers:
         names: dict[int, str] = {}
         jobs: dict[int, builtins.list[Rescued]] = {}
         for row in rows:
-            names[row.worker_id] = row.name
+            names[row.worker_id] = row.name or ""
             taken = jobs.setdefault(row.worker_id, [])
-            if row.job_id is not None and row.verdict is not None and row.definition is not None:
-                taken.append(Rescued(row.job_id, row.verdict, row.worker_id, row.definition, row.reason))
-        for taken in jobs.values():
+            if row.rescued is not None:
+                taken.append(row.rescued)
+        for worker_id, taken in jobs.items():
+            tell_lost(self._events, worker_id, names[worker_id])
             tell_rescued(self._events, taken)
         return [LostWorker(worker_id, name, tuple(jobs[worker_id])) for worker_id, name in names.items()]
 

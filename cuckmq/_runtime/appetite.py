@@ -53,6 +53,11 @@ class Appetite:
         return num_lanes + min(int(self._jobs_per_sec * AHEAD_SECS), MAX_AHEAD)
 
     @property
+    def is_over(self) -> bool:
+        """Whether no lane will take anything any more, so that what lies there is better off elsewhere."""
+        return self.num_held_lanes >= self._num_lanes
+
+    @property
     def slice(self) -> int:
         """How many jobs of one group to take at once: 1 for long jobs, about 50 ms worth of short ones."""
         if self._job_secs >= LONG_JOB_SECS:

@@ -10,10 +10,12 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from typing import IO, Final, cast
 
 from cuckmq._runtime.frames import Frame, read_frame, write_frame
 from cuckmq.errors import ProcessDied
+from cuckmq.progress import Said
 
 _PROGRAM: Final = (
     "import json, sys; path, *rest = json.loads(sys.argv.pop()); sys.path[:] = path; "
@@ -61,8 +63,12 @@ class Child:
         """Its number."""
         return self._process.pid
 
-    def ask(self, order: Frame) -> Frame:
+    def ask(self, order: Frame, on_said: Callable[[Said], None]) -> Frame:
         """Have a work function run. Blocks until its end.
+
+        Args:
+            order: which, and on what.
+            on_said: called with what it says of its job meanwhile.
 
         Raises:
             ProcessDied: the process did. `has_begun` tells whether the work function may have.
@@ -76,6 +82,8 @@ class Child:
                 self.num_silent_looks, self.has_spoken = 0, True
                 if frame["kind"] == "begun":
                     has_begun = True
+                elif frame["kind"] == "said":
+                    on_said(Said(*frame["said"]))
                 elif frame["kind"] != "beat":
                     return frame
         except (OSError, ValueError):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
+from cuckmq._runtime.frames import Frame
 from cuckmq.attempt import Attempt
 from cuckmq.errors import ConfigurationError
+from cuckmq.progress import Said
 
 
 class ChildAttempt(Attempt[object]):
@@ -14,14 +17,16 @@ class ChildAttempt(Attempt[object]):
 
     Args:
         facts: those that facts_of() told.
+        say: says something to the worker. Called in the thread of the work function.
     """
 
-    __slots__ = ()
+    __slots__ = ("_say_frame",)
 
-    def __init__(self, facts: dict[str, Any]) -> None:
+    def __init__(self, facts: dict[str, Any], say: Callable[[Frame], None]) -> None:
+        self._say_frame = say
         read: dict[str, Any] = {**facts, "queued_at": datetime.fromisoformat(facts["queued_at"])}
         nowhere: Any = None
-        super().__init__(**read, database=nowhere)
+        super().__init__(**read, database=nowhere, scribe=nowhere)
 
     @property
     def state(self) -> NoReturn:
@@ -37,6 +42,25 @@ class ChildAttempt(Attempt[object]):
             "attempt.transaction() is not to be had with executor='process': return what is to be written "
             "and have a job without it write that; or write it idempotently, by attempt.job_id"
         )
+
+    async def flush(self) -> NoReturn:
+        """Refused: the worker writes, and says nothing back."""
+        raise ConfigurationError(f"attempt.flush() {_NOT_HERE}; what it says is written all the same")
+
+    async def read_notes(self) -> NoReturn:
+        """Refused: there is no connection here."""
+        raise ConfigurationError(f"attempt.read_notes() {_NOT_HERE}: read them by attempt.job_id")
+
+    def read_notes_sync(self) -> NoReturn:
+        """Refused: there is no connection here."""
+        raise ConfigurationError(f"attempt.read_notes_sync() {_NOT_HERE}: read them by attempt.job_id")
+
+    def hear(self, said: Said) -> None:
+        """Pass on what the work function says of its job: the worker writes it down."""
+        self._say_frame({"kind": "said", "said": [said.fraction, said.message, said.notes]})
+
+
+_NOT_HERE: Final = "is not to be had with executor='process'"
 
 
 def facts_of(attempt: Attempt[Any], num_attempts: int) -> dict[str, Any]:

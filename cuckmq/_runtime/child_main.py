@@ -76,7 +76,7 @@ class ChildMain:
                 if self._attempt is not None:
                     self._attempt.ending = frame["ending"]
             else:
-                self._attempt = ChildAttempt(frame["attempt"])
+                self._attempt = ChildAttempt(frame["attempt"], self._say)
                 self._orders.put((frame, self._attempt))
         os._exit(0)  # The worker is gone, or wants this process no more.
 

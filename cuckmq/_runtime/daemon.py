@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from cuckmq._runtime.signals import Scope, enter_scope, leave_scope
+from cuckmq.context import Context
 from cuckmq.errors import TooManyDeaths
 
 _logger = logging.getLogger("cuckmq.worker")
@@ -23,6 +24,8 @@ class Daemon(ABC):
     Attributes:
         breakdown: why it has stopped by itself; None if it has not.
     """
+
+    context: Context
 
     def __init__(self) -> None:
         self._is_started = False
@@ -39,10 +42,12 @@ class Daemon(ABC):
                 return
             self._ended.clear()
             self.breakdown = None
+            self.context.feed.join()
             try:
                 await self._open()
             except BaseException:
                 await self._close(is_hasty=True)
+                await self.context.feed.leave()
                 raise
             self._is_started = True
 
@@ -52,6 +57,7 @@ class Daemon(ABC):
             if self._is_started:
                 await self._close(is_hasty=False)
                 self._is_started = False
+                await self.context.feed.leave()
                 self._ended.set()
 
     async def run(self) -> None:

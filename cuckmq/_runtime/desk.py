@@ -8,6 +8,7 @@ worker's event loop; only `snapshot` is called from another thread, the heart's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -36,10 +37,17 @@ class Ended(NamedTuple):
 
 @dataclass(slots=True)
 class Running:
-    """A started attempt, and the task to cancel if it must stop; None for one in a thread."""
+    """A started attempt, and the task to cancel if it must stop; None for one in a thread.
+
+    Attributes:
+        began_at: when, by the monotonic clock.
+        is_persistent: whether it has no end to wait for.
+    """
 
     attempt: Attempt
     task: asyncio.Task[None] | None
+    began_at: float
+    is_persistent: bool = False
 
 
 class Desk:
@@ -54,7 +62,9 @@ class Desk:
         num_idle_lanes: how many lanes wait for a slice.
         num_away: how many of the jobs in hand wait for other jobs, and keep no lane busy.
         num_held_lanes: how many lanes wait for a thread that works beyond its time.
+        num_persistent: how many lanes work on a job that never ends.
         has_suspect: whether a job that must run alone is in hand.
+        is_handing_over: whether persistent jobs are to go to other workers.
     """
 
     def __init__(self) -> None:
@@ -68,7 +78,9 @@ class Desk:
         self.num_idle_lanes = 0
         self.num_away = 0
         self.num_held_lanes = 0
+        self.num_persistent = 0
         self.has_suspect = False
+        self.is_handing_over = False
         self._slices: deque[list[Row]] = deque()
         self._sleepers: deque[asyncio.Future[bool]] = deque()
         self._ended: list[Ended] = []
@@ -78,6 +90,11 @@ class Desk:
     def has_slices(self) -> bool:
         """Whether work lies here that no lane has taken yet."""
         return bool(self._slices)
+
+    @property
+    def num_slices(self) -> int:
+        """How much of it."""
+        return len(self._slices)
 
     @property
     def has_ended(self) -> bool:
@@ -97,10 +114,7 @@ class Desk:
             else:
                 by_group[row.group_hash] = [row]
                 self._slices.append(by_group[row.group_hash])
-        for _ in range(min(len(self._slices), len(self._sleepers))):
-            sleeper = self._sleepers.popleft()
-            if not sleeper.done():
-                sleeper.set_result(True)
+        self._wake(len(self._slices))
         if self.in_hand:
             self.is_clear.clear()
         else:
@@ -116,9 +130,23 @@ class Desk:
             try:
                 if not await sleeper:
                     return None
+            except asyncio.CancelledError:
+                if sleeper.cancelled():
+                    with contextlib.suppress(ValueError):
+                        self._sleepers.remove(sleeper)
+                else:
+                    self._wake(1)  # what it was woken for is another's to take
+                raise
             finally:
                 self.num_idle_lanes -= 1
         return self._slices.popleft()
+
+    def _wake(self, num_lanes: int) -> None:
+        while num_lanes > 0 and self._sleepers:
+            sleeper = self._sleepers.popleft()
+            if not sleeper.done():
+                sleeper.set_result(True)
+                num_lanes -= 1
 
     def dismiss_idle_lane(self) -> bool:
         """Have a lane end that waits for a slice. Tells whether there was one."""
@@ -133,10 +161,15 @@ class Desk:
         """Note that an attempt has started."""
         self.running[running.attempt.job_id] = running
         self.is_still.clear()
+        if running.is_persistent:
+            self.num_persistent += 1
+            self.changed.set()
 
     def finish(self, ended: Ended) -> None:
         """Lay down how an attempt ended."""
-        self.running.pop(ended.attempt.job_id, None)
+        running = self.running.pop(ended.attempt.job_id, None)
+        if running is not None and running.is_persistent:
+            self.num_persistent -= 1
         if not self.running:
             self.is_still.set()
         self._ended.append(ended)
@@ -183,12 +216,15 @@ class Desk:
 
         What was dropped stays with the queue until it is recalled.
         """
+        return self._drop([row for row in self.in_hand.values() if row.lane_id not in lane_ids])
+
+    def drop_unstarted(self) -> bool:
+        """Let go of all that has not started. Tells whether there was any. Else as drop_other_lanes()."""
+        return self._drop(list(self.in_hand.values()))
+
+    def _drop(self, rows: list[Row]) -> bool:
         ended = {each.attempt.job_id for each in self._ended}
-        dropped = [
-            row
-            for row in self.in_hand.values()
-            if row.lane_id not in lane_ids and row.job_id not in self.running and row.job_id not in ended
-        ]
+        dropped = [row for row in rows if row.job_id not in self.running and row.job_id not in ended]
         for row in dropped:
             del self.in_hand[row.job_id]
             self.has_suspect = self.has_suspect and not row.is_suspect
@@ -197,6 +233,19 @@ class Desk:
         if not self.in_hand:
             self.is_clear.set()
         return bool(dropped)
+
+    def hand_over(self) -> None:
+        """Tell persistent jobs to stop, and begin none, so that other workers take them up."""
+        self.is_handing_over = True
+        for running in list(self.running.values()):
+            if running.is_persistent:
+                self.stop(running, "stopping")
+
+    def trust(self, running: Running) -> None:
+        """Let others run beside a suspect that has run for a while and done no harm."""
+        if self.running.get(running.attempt.job_id) is running:
+            self.has_suspect = False
+            self.changed.set()
 
     def abandon(self, ending: str) -> None:
         """Let go of everything: what has not started is dropped, what runs is told to stop.

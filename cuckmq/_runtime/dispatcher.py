@@ -17,12 +17,13 @@ import contextlib
 import logging
 import random
 import time
+from collections.abc import Callable
 from typing import Final
 
 import psycopg
 
 from cuckmq._runtime.appetite import MAX_LIMIT, Appetite
-from cuckmq._runtime.desk import Desk
+from cuckmq._runtime.desk import Desk, Ended
 from cuckmq._runtime.idler import Idler
 from cuckmq._runtime.lookout import Lookout
 from cuckmq._runtime.reporter import Reporter
@@ -51,6 +52,9 @@ class Dispatcher:
         concurrency: how many lanes there are.
         poll_secs: how often to look when nothing is going on.
         idle_secs: how long idleness must have lasted to be told.
+        on_lost: called when this incarnation is over, while it still has its id.
+        appetite: says how much to ask for; as so many lanes would have it if not given.
+        on_settled: told which ends the queue has heard, and what it answered.
 
     Attributes:
         is_paused: whether to claim nothing for the time being.
@@ -69,14 +73,19 @@ class Dispatcher:
         concurrency: int,
         poll_secs: float,
         idle_secs: float,
+        on_lost: Callable[[], None],
+        appetite: Appetite | None = None,
+        on_settled: Callable[[list[Ended], list[Row]], None] = lambda ended, rows: None,
     ) -> None:
         self._context = context
+        self._on_lost = on_lost
         self._session = session
         self._desk = desk
         self._tally = tally
         self._name = name
         self._channels = channels
-        self._appetite = Appetite(concurrency)
+        self._appetite = appetite or Appetite(concurrency)
+        self._on_settled = on_settled
         self._lookout = Lookout(poll_secs)
         self._reporter = Reporter(context)
         self._idler = Idler(
@@ -115,6 +124,8 @@ class Dispatcher:
         """The queue has taken this worker for dead, or may have: let everything go and register anew."""
         self._desk.abandon("lost")
         self._lookout.settled()
+        if self.worker_id:
+            self._on_lost()
         self._session.worker_id = 0
         self._desk.changed.set()
 
@@ -169,6 +180,18 @@ class Dispatcher:
             self._turned.clear()
             await self._turned.wait()
 
+    async def wait_until_barren(self, since: float) -> None:
+        """Wait until a look that began since then has brought nothing."""
+        while (empty_at := self._lookout.empty_at) is None or empty_at < since:
+            self._turned.clear()
+            await self._turned.wait()
+
+    async def wait_until_sure(self) -> None:
+        """Wait until the queue has back what was let go of."""
+        while self._is_unsure:
+            self._served.clear()
+            await self._served.wait()
+
     def close(self) -> None:
         """End when everything that is there has been given."""
         self._is_claiming = False
@@ -185,6 +208,8 @@ class Dispatcher:
                     self._is_unsure = False
                 if self._channels is not None and not self._session.is_serving(self._channels):
                     await self._serve(self._channels)
+                if self._has_too_much() and self._desk.drop_unstarted():
+                    self._is_unsure = True
                 if self._is_unsure:
                     await self._recall()
                 self._served.set()
@@ -192,9 +217,7 @@ class Dispatcher:
                     return
                 pause_secs = 0.05
             except WorkerLost as error:
-                _logger.warning(
-                    "worker %s (%s): %s; going on as a new one", self.worker_id, self._name, error
-                )
+                _logger.warning("worker %s (%s): %s; it goes on anew", self.worker_id, self._name, error)
                 self.lose()
             except Exception as error:
                 known = isinstance(error, (psycopg.Error, OSError, CuckmqError))
@@ -212,6 +235,17 @@ class Dispatcher:
         if self._desk.drop_other_lanes(lane_ids):
             self._is_unsure = True
         self._lookout.hint(time.monotonic())
+
+    def _has_too_much(self) -> bool:
+        """Whether nobody is left to take what was claimed: it would wait for ever."""
+        self._count_persistent()
+        return self._desk.has_slices and self._appetite.is_over
+
+    def _count_persistent(self) -> int:
+        """Tell how many lanes persistent jobs hold, and the appetite as well; one that is away none."""
+        count = max(self._desk.num_persistent - self._desk.num_away, 0)
+        self._appetite.num_held_lanes = self._desk.num_held_lanes + count
+        return count
 
     async def _recall(self) -> None:
         (put_back,) = await self._session.run(workers.recall(self.worker_id, list(self._desk.in_hand)))
@@ -237,8 +271,8 @@ class Dispatcher:
         """How many jobs to ask for; 0 while the lanes have enough, or must not get more."""
         if not self._is_claiming or self.is_paused or (self._desk.has_suspect and not self._desk.num_away):
             return 0
-        self._appetite.num_held_lanes = self._desk.num_held_lanes
-        target, in_hand = self._appetite.target, len(self._desk.in_hand) - self._desk.num_away
+        num_not_counted = self._desk.num_away + self._count_persistent()
+        target, in_hand = self._appetite.target, max(len(self._desk.in_hand) - num_not_counted, 0)
         limit = min(target - in_hand, MAX_LIMIT)
         is_starving = self._desk.num_idle_lanes > 0 and not self._desk.has_slices
         return limit if limit > 0 and (is_starving or limit * 4 >= target) else 0
@@ -251,12 +285,10 @@ class Dispatcher:
     async def _exchange(self, limit: int) -> None:
         ended, groups = self._desk.take_ended()
         outcomes = [each.outcome for each in ended if each.outcome is not None]
-        if groups:
-            limit = limit or self._limit()
-        began_at = time.monotonic()
-        demand = Demand(self._session.channel_ids, list(self._context.known), limit, self._appetite.slice)
-        demand.marks = self._lookout.marks(began_at)
-        worker_id = self.worker_id
+        limit = limit or (self._limit() if groups else 0)
+        began_at, worker_id = time.monotonic(), self.worker_id
+        known, marks = list(self._context.known), self._lookout.marks(began_at)
+        demand = Demand(self._session.channel_ids, known, limit, self._appetite.slice, marks)
         try:
             rows = await self._session.run(exchange(worker_id, outcomes, list(groups), demand))
         except BaseException:
@@ -268,6 +300,9 @@ class Dispatcher:
             claimed = []  # They are a worker's that was given up meanwhile, and go back with its lease.
         self._tally.ended(ended, rows, self._desk.in_hand)
         self._desk.settled(ended)
+        if any(each.outcome is None and each.attempt.ending == "stopping" for each in ended):
+            self._is_unsure = True  # what was let go of is to be recalled
+        self._on_settled(ended, rows)
         self._tally.claimed(claimed)
         self._desk.lay_down(claimed)
         self._look_ahead(rows, claimed, demand, began_at)

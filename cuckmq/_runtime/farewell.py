@@ -20,7 +20,8 @@ FAREWELL_SECS: Final = 3.0
 
 
 async def drain(desk: Desk, hasty: asyncio.Event, shutdown_secs: float) -> None:
-    """Wait until nothing is in hand, the time is up, or a second signal came."""
+    """Hand persistent jobs over; wait until nothing is in hand, the time is up, or a second signal came."""
+    desk.hand_over()
     deadline = time.monotonic() + shutdown_secs
     while desk.in_hand and not hasty.is_set() and time.monotonic() < deadline:
         await first_of(desk.is_clear, hasty, timeout_secs=deadline - time.monotonic())

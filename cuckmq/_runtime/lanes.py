@@ -83,6 +83,8 @@ class Lanes:
                         await self._executor.run(row, self._context.known[row.definition_id])
                         slot.end()
                 self._desk.finish_slice(rows)
+                if self._is_letting_go:
+                    return
             except asyncio.CancelledError:
                 # An attempt was told to stop when it had just ended: that was not meant for the lane.
                 task = asyncio.current_task()

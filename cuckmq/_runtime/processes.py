@@ -93,7 +93,7 @@ class Processes:
             "target": target, "payload": row.payload, "attempt": facts_of(attempt, row.num_attempts),
         }  # fmt: skip
         visit = _Visit()
-        talk = asyncio.ensure_future(self._threads.run(self._converse, order, visit))
+        talk = asyncio.ensure_future(self._threads.run(self._converse, order, visit, attempt))
         try:
             await asyncio.wait([talk])
         except asyncio.CancelledError:
@@ -122,13 +122,13 @@ class Processes:
         if self.is_broken and not self._is_closed:
             self._on_storm(f"{STORM_DEATHS} processes of its pool died within {STORM_SECS:g} s")
 
-    def _converse(self, order: Frame, visit: _Visit) -> Frame:
+    def _converse(self, order: Frame, visit: _Visit, attempt: Attempt[Any]) -> Frame:
         """Have a process run the work function. In one of the threads."""
         while True:
             child = self._take()
             try:
                 visit.begin(child)
-                answer = child.ask(order)
+                answer = child.ask(order, attempt.hear)
             except ProcessDied as death:
                 self._bury(child, death)
                 if death.has_begun or visit.is_over or self.is_broken or self._is_closed:

@@ -8,13 +8,13 @@ from typing import Any
 from cuckmq._runtime.desk import Ended
 from cuckmq._runtime.record import message_of
 from cuckmq.context import Context
+from cuckmq.ended import tell_ended
 from cuckmq.events import (
     AttemptFailed,
     AttemptLost,
     AttemptSucceeded,
     GroupDeleted,
     JobClaimed,
-    JobFailed,
 )
 from cuckmq.protocol.exchange import Row
 from cuckmq.state import FailureReason, JobState
@@ -53,7 +53,7 @@ class Reporter:
                 self._context.events.tell(GroupDeleted(job_group=groups[row.job_id]))
             elif row.verdict == "dependency_failed":
                 reason, name = FailureReason.DEPENDENCY_FAILED, row.job_group or ""
-                self._context.events.tell(JobFailed(job_id=row.job_id, name=name, reason=reason))
+                tell_ended(self._context.events, row.job_id, name, JobState.FAILED, reason=reason)
         self._report_claimed(claimed, worker_id)
 
     def _report_ended(self, ended: Ended, verdict: str | None) -> None:
@@ -66,8 +66,11 @@ class Reporter:
         }
         if verdict == "lost" or attempt.ending == "lost":
             tell(AttemptLost(**about))
+        elif verdict == "cancelled":
+            self._tell_ended(ended, JobState.CANCELLED)
         elif ended.error is None and attempt.ending is None:
             tell(AttemptSucceeded(**about, duration_secs=ended.duration_secs))
+            self._tell_ended(ended, JobState.SUCCEEDED)
         elif (
             verdict in ("failed", "exhausted", "scheduled")
             and ended.outcome is not None
@@ -85,7 +88,18 @@ class Reporter:
                 )
             if verdict != "scheduled":
                 reason = verdict if verdict == "exhausted" else ended.outcome.reason or "error"
-                tell(JobFailed(job_id=attempt.job_id, name=attempt.name, reason=reason))
+                self._tell_ended(ended, JobState.FAILED, reason)
+
+    def _tell_ended(self, ended: Ended, state: JobState, reason: str | None = None) -> None:
+        tell_ended(
+            self._context.events,
+            ended.attempt.job_id,
+            ended.attempt.name,
+            state,
+            reason=reason,
+            worker_id=ended.attempt.worker_id,
+            duration_secs=ended.duration_secs,
+        )
 
     def _report_claimed(self, claimed: list[Row], worker_id: int) -> None:
         for row in claimed:

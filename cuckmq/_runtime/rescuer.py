@@ -8,7 +8,7 @@ from typing import Final
 from cuckmq.context import Context
 from cuckmq.protocol.inspect import find_version
 from cuckmq.protocol.workers import rescue
-from cuckmq.rescued import tell_rescued
+from cuckmq.rescued import tell_found
 
 RESCUE_SECS: Final = 1.0
 
@@ -38,10 +38,10 @@ class Rescuer:
         if time.monotonic() < self._trusts_from:
             await self._context.database.run(find_version())
             return RESCUE_SECS
-        rescued = await self._context.database.run(
+        found = await self._context.database.run(
             rescue(job_group_unlock_secs=self._context.job_group_unlock_secs, beat_secs=self._beat_secs)
         )
-        tell_rescued(self._context.events, rescued)
+        tell_found(self._context.events, found)
         return RESCUE_SECS
 
     def trouble(self) -> None:

@@ -89,12 +89,17 @@ class Session:
         return await run(self._connection, statement, self._context.schema)
 
     async def retire(self) -> None:
-        """Put back what is still held, and take leave of the queue, if it knows this worker."""
-        if not self.worker_id:
+        """Put back what is still held, and take leave of the queue, if it knows this worker.
+
+        From here on the worker has no id: a beat that still comes finds it gone, and must not take that for
+        a loss.
+        """
+        worker_id, self.worker_id = self.worker_id, 0
+        if not worker_id:
             return
         if self._connection is None or self._connection.broken:
             await self._connect()
-        await self.run(workers.retire_worker(self.worker_id))
+        await self.run(workers.retire_worker(worker_id))
 
     async def disconnect(self) -> None:
         """Close the connection."""

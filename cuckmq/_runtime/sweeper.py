@@ -6,7 +6,7 @@ import random
 from typing import Final
 
 from cuckmq.context import Context
-from cuckmq.events import JobFailed
+from cuckmq.ended import tell_ended
 from cuckmq.protocol.sweep import sweep
 from cuckmq.state import FailureReason, JobState
 
@@ -35,9 +35,9 @@ class Sweeper:
         is_thorough = random.random() < THOROUGH_SHARE  # noqa: S311 - so that workers take turns
         swept = await self._context.database.run(sweep(BATCH_SIZE, is_thorough=is_thorough))
         for job in swept:
-            if job.state == JobState.FAILED:
-                reason = FailureReason(job.reason)
-                self._context.events.tell(JobFailed(job_id=job.job_id, name=job.definition, reason=reason))
+            state = JobState(job.state)
+            reason = FailureReason(job.reason) if state is JobState.FAILED else None
+            tell_ended(self._context.events, job.job_id, job.definition, state, reason=reason)
         return BATCH_PAUSE_SECS if len(swept) >= BATCH_SIZE else SWEEP_SECS
 
     def trouble(self) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import psycopg
@@ -99,6 +99,12 @@ class Database:
         """Lend a connection of the pool. What it did is committed at the end, or rolled back."""
         pool = await self._open()
         async with pool.connection() as connection:
+            yield connection
+
+    @contextmanager
+    def connection_sync(self) -> Generator[psycopg.Connection[Any]]:
+        """Do what connection() does, from the sync world."""
+        with self._sync().connection() as connection:
             yield connection
 
     async def close(self) -> None:

@@ -36,7 +36,8 @@ PONG_TIMEOUT_SECS: Final = 5.0
 MAX_PAUSE_SECS: Final = 30.0
 
 Hint = tuple[str, int]
-"""A word and a number: `("ready", channel_id)`, `("cancel", job_id)`, `("destroyed", channel_id)`;
+"""A word and a number: `("ready", channel_id)`, `("cancel", job_id)`, `("destroyed", channel_id)`,
+`("subscribed", subscription_id)`, `("events", 0)`;
 `("connected", 0)` is our own."""
 
 
@@ -140,7 +141,7 @@ class Listener:
     def _understand(self, payload: str) -> None:
         word, _, number = payload.partition(" ")
         if (
-            word in ("ready", "cancel", "destroyed")
+            word in ("ready", "cancel", "destroyed", "subscribed", "events")
             and number.isascii()
             and number.isdigit()
             and len(number) < 20

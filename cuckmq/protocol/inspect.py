@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from cuckmq.protocol.statement import Statement
+from cuckmq.protocol.statement import Statement, only
 
 JOBS: Final = """
     select id, definition, channel, priority, job_group, state, reason, attempt, error_count, stall_count,
         num_attempts, num_stalls, num_failures, created_at, run_at, claimed_at, finalized_at, worker_id,
-        is_cancel_requested, payload::text, result::text, errors
+        is_cancel_requested, payload::text, result::text, errors, progress, progress_message, notes
     from {schema}.all_job where id = any(%s)
 """
 ENDINGS: Final = """
@@ -27,6 +27,9 @@ COUNTS: Final = """
     union all select 'blocked', count(*) from {schema}.blocked
     union all select 'running', count(*) from {schema}.running
     union all select state, count(*) from {schema}.finalized_job group by state
+"""
+NAME: Final = """
+    select d.name from {schema}.job j join {schema}.job_definition d on d.id = j.definition_id where j.id = %s
 """
 ORPHANS: Final = "select * from {schema}.find_orphans(%s::integer[], %s::integer[])"
 PROBLEMS: Final = "select * from {schema}.check_invariants()"
@@ -60,6 +63,9 @@ class JobRow(NamedTuple):
     payload: str
     result: str | None
     errors: list[dict[str, Any]] | None
+    progress: float | None
+    progress_message: str | None
+    notes: dict[str, Any] | None
 
 
 class Ending(NamedTuple):
@@ -91,6 +97,11 @@ class Problem(NamedTuple):
 def find_jobs(job_ids: list[int]) -> Statement[JobRow]:
     """Find jobs by id, live or finalized, in no particular order."""
     return Statement(JOBS, (job_ids,), JobRow._make)
+
+
+def find_name(job_id: int) -> Statement[str]:
+    """Find the name of a live job's definition; no row without such a job."""
+    return Statement(NAME, (job_id,), only)
 
 
 def find_endings(job_ids: list[int]) -> Statement[Ending]:

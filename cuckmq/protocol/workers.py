@@ -18,7 +18,9 @@ HOLD: Final = "select {schema}.hold_worker(%s)"
 BEAT: Final = "select * from {schema}.heartbeat(%s, %s::bigint[], %s::integer[], %s::float8)"
 RECALL: Final = "select {schema}.recall(%s, %s::bigint[])"
 RETIRE: Final = "select {schema}.retire_worker(%s)"
-RESCUE: Final = "select * from {schema}.rescue(%s::float8, %s::float8)"
+RESCUE: Final = """
+    select worker_id, name, job_id, verdict, definition, reason from {schema}.rescue(%s::float8, %s::float8)
+"""
 REAP: Final = "select * from {schema}.reap(%s::float8, %s::float8)"
 EVICT: Final = "select * from {schema}.evict(%s::bigint, %s::float8)"
 
@@ -56,14 +58,24 @@ class Rescued(NamedTuple):
 
 
 class Reaped(NamedTuple):
-    """A dead worker, and a job taken from it; one row without a job if it held none."""
+    """A dead worker, and a job taken from it; or, without a job, that the worker was found dead.
+
+    A rescue names the worker only where it found it so, in a row of its own.
+    """
 
     worker_id: int
-    name: str
+    name: str | None
     job_id: int | None
     verdict: str | None
     definition: str | None
     reason: str | None
+
+    @property
+    def rescued(self) -> Rescued | None:
+        """The job alone."""
+        if self.job_id is None or self.verdict is None or self.definition is None:
+            return None
+        return Rescued(self.job_id, self.verdict, self.worker_id, self.definition, self.reason)
 
 
 def register_worker(
@@ -111,9 +123,9 @@ def retire_worker(worker_id: int) -> Statement[list[int]]:
     return Statement(RETIRE, (worker_id,), only)
 
 
-def rescue(*, job_group_unlock_secs: float, beat_secs: float) -> Statement[Rescued]:
-    """Take the jobs of dead workers away from them; a row per job."""
-    return Statement(RESCUE, (job_group_unlock_secs, beat_secs), Rescued._make)
+def rescue(*, job_group_unlock_secs: float, beat_secs: float) -> Statement[Reaped]:
+    """Take the jobs of dead workers away from them; a row per worker found dead, and one per job."""
+    return Statement(RESCUE, (job_group_unlock_secs, beat_secs), Reaped._make)
 
 
 def reap(*, job_group_unlock_secs: float, beat_secs: float) -> Statement[Reaped]:

@@ -134,7 +134,7 @@ async def test_events_to_logging(program: Path, dsn: str) -> None:
     assert [name for name in told if name.startswith("Attempt")] == [
         "AttemptStarted", "AttemptFailed", "AttemptStarted", "AttemptFailed",
     ]  # fmt: skip
-    assert told[-1] == "JobFailed"
+    assert told[-2:] == ["JobFailed", "JobEnded"]
 
 
 async def test_task_types(program: Path, dsn: str) -> None:
@@ -151,6 +151,36 @@ async def test_sub_tasks(program: Path, dsn: str) -> None:
         "counting 'to be'",
     ]
     assert (told, last) == ("the lines have [4, 2, 4] words", "all words: 10")
+
+
+async def test_plugins(program: Path, dsn: str) -> None:
+    """N2, K1, K2, K3: an audit trail in the transaction of each enqueue, a stopwatch around each attempt."""
+    assert await finish(await start(program, dsn)) == [
+        "GREET took less than a second: True",
+        "hello ada",
+        "refused: nobody is called that",
+        "audited: [('GREET ada',)]",
+    ]
+
+
+async def test_publish_subscribe(program: Path, dsn: str) -> None:
+    """N3, C11, H7, I12: three subscribers; what is published is done or cancelled; the channel is deleted."""
+    subscribers = await start(program, dsn, "subscribe", "0.05")
+    assert subscribers.stdout is not None
+    async with asyncio.timeout(TIMEOUT_SECS):
+        assert await subscribers.stdout.readline() == b"ready\n"
+    published = await finish(await start(program, dsn, "publish", "12"))
+    assert published[-1] == "deleted"
+    seen: list[str] = []
+    async with asyncio.timeout(TIMEOUT_SECS):
+        while seen.count("deleted: tasks") < 3:
+            seen.append((await subscribers.stdout.readline()).decode().rstrip("\n"))
+    subscribers.send_signal(signal.SIGINT)
+    seen += await finish(subscribers)
+    num_begun = sum(line.startswith("work: ") for line in seen)
+    num_ended = sum(line.startswith(("done: ", "cancelled: ")) for line in seen)
+    assert num_begun >= 13
+    assert num_begun == num_ended
 
 
 async def test_shared_pool(program: Path, dsn: str, schema: str) -> None:

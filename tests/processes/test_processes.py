@@ -243,3 +243,15 @@ async def test_what_cannot_be_imported_is_refused(context: Context):
             context.job(name="refused", executor="process")(function)  # type: ignore[arg-type]
     with pytest.raises(DefinitionError, match='executor is "process" or None'):
         context.job(name="refused", executor="rocket")(work.leave)  # type: ignore[call-overload]
+
+
+async def test_what_a_process_says_of_its_job_the_worker_writes(context: Context):
+    """G5, G6, E28: the last word lands before the end; what needs the database is refused."""
+    speak = context.job(name="speak", executor="process")(work.speak)
+    await context.deploy()
+    async with Worker(context):
+        handle = await speak.enqueue(500)
+        (refused,) = await handle.result(timeout_secs=30)
+    assert "executor='process'" in refused
+    job = await handle.get()
+    assert (job.progress, job.progress_message, job.notes) == (1, "500 of 500", {"number": 500})

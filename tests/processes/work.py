@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from cuckmq import Attempt, Cancel, Snooze
+from cuckmq.errors import ConfigurationError
 
 
 class Sum(BaseModel):
@@ -82,3 +83,16 @@ def ignore(path: str) -> None:
 
 def lie() -> int:
     return "no number"  # type: ignore[return-value]
+
+
+def speak(payload: int, attempt: Attempt) -> list[str]:
+    """Say something of the job, and then tell what was refused."""
+    for number in range(payload):
+        attempt.progress((number + 1) / payload, f"{number + 1} of {payload}")
+        attempt.update({"number": number + 1})
+    refused: list[str] = []
+    try:
+        attempt.read_notes_sync()
+    except ConfigurationError as error:
+        refused.append(str(error))
+    return refused

@@ -64,6 +64,14 @@ def define(context: Context, note) -> None:
         note("end", attempt, attempt.job_group)
         return attempt.number
 
+    @context.job(name="persistent", persistent=True)
+    async def persistent(payload: None, attempt: Attempt) -> None:
+        note("start", attempt)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            note("end", attempt)
+
     @context.job(name="block")
     def block(payload: float, attempt: Attempt) -> int:
         note("start", attempt, attempt.job_group)

@@ -40,6 +40,26 @@ async def test_kill_9_in_mid_job_runs_it_again_within_8_s(rig: Rig, queue: Conte
     assert rig.log.entries("start", second.id)[0].at > rig.log.entries("end", first.id)[0].at
 
 
+async def test_a_job_that_never_ends_moves_on(rig: Rig, queue: Context):
+    """E30: after kill -9 within 8 s, after SIGTERM within 3 s, and never on two workers at once."""
+    workers = [await rig.start(poll_secs=60)]
+    handle = await queue.definitions["persistent"].enqueue()
+    for ending, limit_secs in ((signal.SIGKILL, 8), (signal.SIGTERM, 3)):
+        number = len(workers)
+        await eventually(lambda: len(rig.log.entries("start")) == number)  # noqa: B023
+        workers.append(await rig.start(poll_secs=60))
+        ended_at = time.monotonic()
+        workers[-2].send(ending)
+        await workers[-2].wait()
+        await eventually(lambda: len(rig.log.entries("start")) == number + 1)  # noqa: B023
+        assert rig.log.entries("start")[-1].at - ended_at < limit_secs
+    starts, (end,) = rig.log.entries("start"), rig.log.entries("end")
+    assert [entry.pid for entry in starts] == [worker.pid for worker in workers]
+    assert starts[1].at < end.at < starts[2].at
+    job = await handle.get()
+    assert (job.state, job.error_count, job.stall_count) == (JobState.RUNNING, 0, 1)
+
+
 async def test_a_frozen_worker_loses_its_jobs_and_can_change_nothing(rig: Rig, queue: Context):
     """E15, E13: SIGSTOP for longer than the lease: another runs the jobs; the late writes change no row."""
     frozen = await rig.start(concurrency=2)

@@ -182,7 +182,9 @@ class Session:
 
     def rescue(self, job_group_unlock_secs: float = 10_800.0) -> dict[int, str]:
         """Call rescue(); gives what became of each job taken away."""
-        rows = self.rows("select job_id, verdict from {schema}.rescue(%s)", job_group_unlock_secs)
+        rows = self.rows(
+            "select job_id, verdict from {schema}.rescue(%s) where job_id is not null", job_group_unlock_secs
+        )
         return dict(rows)
 
     def reap(self) -> list[tuple[Any, ...]]:

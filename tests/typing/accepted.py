@@ -22,6 +22,8 @@ from cuckmq import (
     JobDefinition,
     JobHandle,
     Linear,
+    PulledJob,
+    Puller,
     Retry,
     Snooze,
 )
@@ -79,6 +81,19 @@ def sync_payload(payload: Ping) -> int:
 )
 async def async_both(payload: Ping, attempt: Attempt) -> int:
     return attempt.number
+
+
+@context.job(name="bot", persistent=True, backoff=timedelta(seconds=5))
+async def bot(payload: Ping) -> None: ...
+
+
+async def pull(puller: Puller) -> None:
+    while job := await puller.claim(wait_secs=timedelta(seconds=5)):
+        if pinged := job.of(sync_both):
+            assert_type(pinged, PulledJob[Ping, int])
+            await pinged.finish(len(pinged.payload.message))
+        else:
+            await job.release()
 
 
 @context.job(name="ruled", num_attempts=5, retry_on=(OSError,), no_retry_on=(FileNotFoundError, KeyError))

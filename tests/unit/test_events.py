@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 import pytest
 
 from cuckmq import events
-from cuckmq.events import DefinitionDeployed, Event, EventHub, JobDeleted, JobEvent
+from cuckmq.events import DefinitionDeployed, Event, JobDeleted, JobEvent
+from cuckmq.hub import EventHub
 from tests.support.eventually import eventually
 
 

@@ -43,7 +43,7 @@ begin
             when (s.repeat_secs, s.cron, s.timezone) is not distinct from (p_repeat_secs, p_cron, p_timezone)
                 then s.next_at
             when p_repeat_secs is null then p_next_at
-            else least(s.next_at, clock_timestamp() + p_repeat_secs * interval '1 second') end
+            else least(s.next_at, clock_timestamp() + excluded.repeat_secs * interval '1 second') end
     where s.definition_id = v_definition_id and s.is_declared = p_is_declared;
     if not found then
         raise exception 'there is another schedule "%"', p_name

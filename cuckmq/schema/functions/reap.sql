@@ -24,7 +24,7 @@ begin
 
     select array_agg(r.worker_id) as worker_ids, array_agg(r.job_id) as job_ids,
         array_agg(r.verdict) as verdicts, array_agg(r.definition) as definitions, array_agg(r.reason) as reasons
-    into v_taken from {schema}.rescue(p_job_group_unlock_secs, p_beat_secs) r;
+    into v_taken from {schema}.rescue(p_job_group_unlock_secs, p_beat_secs) r where r.job_id is not null;
 
     return query
     select k.id, k.name, t.job_id, t.verdict, t.definition, t.reason

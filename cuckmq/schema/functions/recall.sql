@@ -6,6 +6,7 @@
 -- It waits for a claim of the worker that is about to commit, and makes one that has not come so far
 -- fail (exchange() looks at num_recalls), so nothing is claimed unheard after this.
 -- A job of which a cancellation was asked is cancelled and not put back.
+-- The jobs put back are others' to take: their channels are woken.
 -- Returns the jobs put back. Locks the worker's row, then as settle() does.
 create or replace function {schema}.recall(p_worker_id bigint, p_kept_job_ids bigint[]) returns bigint[]
 language plpgsql
@@ -47,5 +48,8 @@ begin
         where l.worker_id = p_worker_id and not exists (
             select from {schema}.running r where r.group_hash = l.seat)
     ), p_suspect_hashes => v_suspects);
+    perform {schema}.wake(c.id) from {schema}.channel c where c.id in (
+        select l.channel_id from {schema}.job j join {schema}.lane l on l.id = j.lane_id
+        where j.id = any(v_job_ids));
     return v_job_ids;
 end $$;

@@ -11,7 +11,11 @@
 -- survived as many lost workers as it may, and as `exhausted` when errors and stalls come to as many as it
 -- may have in all; if a cancellation was asked of it, it is cancelled.
 --
--- It waits for nobody (unblock() for half a second at most), so that no hung transaction anywhere can hold up the rescue of all others. What
+-- Returns a row for each job taken away, and one, without a job but with its name, for each worker that was
+-- not taken for dead before.
+--
+-- It waits for nobody, but for what waits for a job that ends here half a second at most (hold_blocked), so
+-- that no hung transaction anywhere can hold up the rescue of all others. What
 -- someone has in hand at this moment (an attempt inside an open transaction, a job being cancelled, a
 -- group being claimed or released) is left to the next rescue; until then the row of a dead worker
 -- stays, marked as lost.
@@ -22,7 +26,8 @@
 create or replace function {schema}.rescue(
     p_job_group_unlock_secs double precision default 10800,
     p_beat_secs double precision default 2.5
-) returns table (job_id bigint, verdict text, worker_id bigint, definition text, reason text)
+) returns table (
+    job_id bigint, verdict text, worker_id bigint, definition text, reason text, name text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
@@ -37,6 +42,7 @@ declare
     v_lost bigint[];
     v_exhausted bigint[];
     v_suspects bigint[];
+    v_newly bigint[];
     v_names jsonb;
 begin
     if not pg_try_advisory_xact_lock(hashtextextended('{schema_name}:rescue', 0)) then
@@ -64,7 +70,7 @@ begin
     if v_dead = '{}' and v_groups = '{}' then
         return;
     end if;
-    perform {schema}.mark_lost(v_dead);
+    v_newly := array(select {schema}.mark_lost(v_dead));
 
     v_job_ids := array(
         select r.job_id from {schema}.running r
@@ -128,6 +134,9 @@ begin
         where j.id = any(v_job_ids));
 
     return query
+    select null::bigint, null::text, l.worker_id, null::text, null::text, l.name
+    from {schema}.worker_loss l where l.worker_id = any(v_newly)
+    union all
     select u.job_id,
         case
             when u.job_id = any(v_taken.cancelled) then 'cancelled'
@@ -139,6 +148,7 @@ begin
             when u.job_id = any(v_taken.cancelled) then null
             when u.job_id = any(v_lost) then 'stalled'
             when u.job_id = any(v_exhausted) then 'exhausted'
-        end
+        end,
+        null
     from unnest(v_taken.job_ids, v_taken.worker_ids) u(job_id, worker_id);
 end $$;

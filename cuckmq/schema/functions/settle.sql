@@ -21,6 +21,8 @@
 -- `dependency_failed` or `dependency_cancelled` for a job that ended because it waited for one of these.
 -- Locks: the running rows, then the job rows, then groups as release_groups() says.
 --
+-- Of a job without a limit on errors the latest 20 are kept, or it would grow with each.
+--
 -- A job whose definition keeps none that end so (an age of 0) is deleted and not filed.
 --
 -- It is one statement because each array handed from one to the next costs as much as deleting a row;
@@ -89,7 +91,9 @@ begin
             set expires_at = null,  -- it was started in time
                 error_count = j.error_count + (m.outcome = 'error')::integer,
                 return_count = j.return_count + (m.outcome = 'snoozed')::integer,
-                errors = case m.outcome when 'error' then coalesce(j.errors, '[]') || m.detail::jsonb
+                errors = case m.outcome when 'error' then
+                    case when j.num_attempts = 2147483647 and jsonb_array_length(j.errors) >= 20
+                        then j.errors - 0 else coalesce(j.errors, '[]') end || m.detail::jsonb
                     else j.errors end,
                 run_at = clock_timestamp() + greatest(m.delay_secs, 0) * interval '1 second'
             from mine m

@@ -23,6 +23,7 @@ begin
             where x.job_id = old.id
                 and (not x.is_held or x.held_until is null or x.held_until <= clock_timestamp())
             for update skip locked));
+        delete from {schema}.progress p where p.job_id = old.id;
     end if;
     return null;
 end $$;

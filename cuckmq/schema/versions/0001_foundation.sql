@@ -257,6 +257,17 @@ create table {schema}.unique_key (
 create unique index on {schema}.unique_key (definition_id, key) where is_held;
 create index on {schema}.unique_key (held_until) where held_until is not null;
 
+-- What a job says of itself while it runs: how far it is, and notes for its later tries and for those who
+-- look. Jobs that say nothing have no row. It is written aside, so that saying much makes no job row longer, and
+-- stays as long as the job is known: a job with a row here is tied.
+create table {schema}.progress (
+    job_id bigint primary key,
+    fraction double precision check (fraction >= 0 and fraction <= 1),
+    message text check (length(message) <= 1000),
+    notes jsonb check (jsonb_typeof(notes) = 'object'),
+    updated_at timestamptz not null default clock_timestamp()
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+
 -- One row per running incarnation of a worker; ids are never used again. A lost one was taken for dead
 -- and may do nothing more; its row stays until all that it held is put back.
 create table {schema}.worker (
@@ -301,6 +312,21 @@ create table {schema}.stat (
     primary key (minute_at, channel_id, definition_id)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 
+-- Somebody wants to hear of events, wherever they happen; of these kinds, or of all. Renewed while he listens.
+create table {schema}.subscription (
+    id bigint generated always as identity primary key,
+    kinds text[],
+    expires_at timestamptz not null
+);
+
+-- Events that somebody has subscribed to, for a minute. Unlogged: a crash of the server may lose them.
+create unlogged table {schema}.event (
+    id bigint generated always as identity primary key,
+    kind text not null,
+    body json not null,
+    published_at timestamptz not null default clock_timestamp()
+) with (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+
 -- Each job with its state, whichever table holds its entry.
 create view {schema}.all_job as
 select
@@ -316,12 +342,14 @@ select
     j.error_count, j.stall_count, j.num_attempts, j.num_stalls, j.num_failures,
     j.created_at, j.run_at, r.claimed_at, null::timestamptz as finalized_at, r.worker_id,
     coalesce(r.is_cancel_requested, false) as is_cancel_requested,
-    j.payload, null::json as result, j.errors
+    j.payload, null::json as result, j.errors,
+    p.fraction as progress, p.message as progress_message, p.notes
 from {schema}.job j
 join {schema}.job_definition d on d.id = j.definition_id
 join {schema}.lane l on l.id = j.lane_id
 join {schema}.channel c on c.id = l.channel_id
 left join {schema}.running r on r.job_id = j.id
+left join {schema}.progress p on p.job_id = j.id and j.is_tied
 left join {schema}.scheduled s on s.lane_id = j.lane_id and s.run_at = j.run_at and s.job_id = j.id
 left join {schema}.blocked b on b.job_id = j.id
 union all
@@ -329,8 +357,9 @@ select
     f.id, d.name, c.name, l.priority, f.job_group, f.state, f.reason, f.attempt,
     f.error_count, f.stall_count, f.num_attempts, f.num_stalls, f.num_failures,
     f.created_at, f.run_at, f.claimed_at, f.finalized_at, f.worker_id,
-    false, f.payload, f.result, f.errors
+    false, f.payload, f.result, f.errors, p.fraction, p.message, p.notes
 from {schema}.finalized_job f
 join {schema}.job_definition d on d.id = f.definition_id
 join {schema}.lane l on l.id = f.lane_id
-join {schema}.channel c on c.id = l.channel_id;
+join {schema}.channel c on c.id = l.channel_id
+left join {schema}.progress p on p.job_id = f.id and f.is_tied;

@@ -1,0 +1,142 @@
+"""What is told to the queue of an attempt: from a claimed row to an attempt, from its end to an outcome.
+
+Pure but for the log. Whoever runs jobs comes here: the executor, and those who pull them by hand.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from cuckmq._runtime.answers import Refused, Written
+from cuckmq._runtime.desk import Ended
+from cuckmq._runtime.record import error_record, message_of
+from cuckmq._runtime.scribe import Scribe
+from cuckmq._runtime.time_limit import TIMED_OUT
+from cuckmq.attempt import Attempt
+from cuckmq.backoff import backoff_secs
+from cuckmq.context import Context
+from cuckmq.definition import JobDefinition
+from cuckmq.outcome import Cancel, Fail, Outcome, Retry, Snooze
+from cuckmq.payload import CodecError
+from cuckmq.protocol.exchange import Row
+from cuckmq.retry_rule import may_retry
+from cuckmq.state import FailureReason
+from cuckmq.worker_state import NO_STATE
+
+_logger = logging.getLogger("cuckmq.worker")
+
+Definition = JobDefinition[Any, Any]
+
+
+def make_attempt(
+    context: Context,
+    row: Row,
+    definition: Definition,
+    *,
+    worker_id: int,
+    scribe: Scribe,
+    state: Any = NO_STATE,
+) -> Attempt:
+    """Make the attempt that a claimed row stands for."""
+    return Attempt(
+        job_id=row.job_id,
+        name=definition.name,
+        number=row.attempt,
+        job_group=row.job_group,
+        worker_id=worker_id,
+        error_count=row.error_count,
+        stall_count=row.stall_count,
+        num_attempts=row.num_attempts,
+        queued_at=row.run_at,
+        database=context.database,
+        scribe=scribe,
+        state=state,
+    )
+
+
+def decode(definition: Definition, payload: str) -> Any:
+    """Read a payload.
+
+    Raises:
+        Refused: it does not fit.
+    """
+    try:
+        return definition.payload_codec.decode(payload)
+    except CodecError as error:
+        raise Refused(FailureReason.INVALID_PAYLOAD, str(error)) from None
+
+
+def conclude_expired(attempt: Attempt) -> Ended:
+    """End an attempt that came too late to begin."""
+    reason = FailureReason.EXPIRED
+    outcome = Outcome(attempt.job_id, attempt.number, "failed", reason)
+    return Ended(attempt, outcome, 0.0, Refused(reason, "it was not started in time"))
+
+
+def conclude_value(definition: Definition, attempt: Attempt, value: Any) -> Outcome:
+    """Tell of an attempt that came to a result; of a persistent job it is no end.
+
+    Raises:
+        Refused: the result cannot be written.
+    """
+    if definition.terms.persistent:
+        wait_secs = _wait_secs(definition, 1)
+        return Outcome(attempt.job_id, attempt.number, "snoozed", None, None, wait_secs)
+    detail = value.text if isinstance(value, Written) else _encode(definition, value)
+    return Outcome(attempt.job_id, attempt.number, "succeeded", None, detail)
+
+
+def conclude_error(
+    definition: Definition, attempt: Attempt, error: BaseException, run_secs: float
+) -> Outcome:
+    """Tell of an attempt that raised, or said a verdict, after running for so long."""
+    job_id, number = attempt.job_id, attempt.number
+    match error:
+        case Snooze():
+            return Outcome(job_id, number, "snoozed", None, None, error.delay_secs)
+        case Retry():
+            return _error(attempt, error, error.after_secs)
+        case Cancel():
+            return Outcome(job_id, number, "cancelled", None, error_record(error, number))
+        case Fail():
+            return Outcome(job_id, number, "failed", FailureReason.DECLARED, error_record(error, number))
+        case Refused():
+            return Outcome(job_id, number, "failed", error.reason, error_record(error, number))
+        case _:
+            return _retry(definition, attempt, error, run_secs)
+
+
+def _retry(definition: Definition, attempt: Attempt, error: BaseException, run_secs: float) -> Outcome:
+    _logger.warning(
+        "job %s (%s) attempt %s raised %s: %s",
+        attempt.job_id, attempt.name, attempt.number, type(error).__qualname__, message_of(error)[:200],
+    )  # fmt: skip
+    if not may_retry(error, definition.terms.retry_on, definition.terms.no_retry_on):
+        return _error(attempt, error, None)
+    delay_secs = _wait_secs(definition, attempt.error_count + 1)
+    if definition.terms.persistent and run_secs > delay_secs:
+        # It ran well meanwhile: errors of last month are no reason to wait for long.
+        delay_secs = min(delay_secs, _wait_secs(definition, 1))
+    return _error(attempt, error, delay_secs)
+
+
+def _error(attempt: Attempt, error: BaseException, delay_secs: float | None) -> Outcome:
+    reason = FailureReason.TIMEOUT if attempt.ending == TIMED_OUT else FailureReason.ERROR
+    record = error_record(error, attempt.number)
+    return Outcome(attempt.job_id, attempt.number, "error", reason, record, delay_secs)
+
+
+def _wait_secs(definition: Definition, num_errors: int) -> float:
+    try:
+        return backoff_secs(definition.terms.backoff, num_errors)
+    except Exception:
+        _logger.exception("the backoff of job %s cannot be told; it waits 60 s", definition.name)
+        return 60.0
+
+
+def _encode(definition: Definition, value: Any) -> str:
+    try:
+        return definition.result_codec.encode(value)
+    except CodecError as error:
+        raise Refused(FailureReason.INVALID_RESULT, str(error)) from None
