@@ -42,14 +42,13 @@ class Daemon(ABC):
                 return
             self._ended.clear()
             self.breakdown = None
-            self.context.feed.join()
             try:
                 await self._open()
             except BaseException:
                 await self._close(is_hasty=True)
-                await self.context.feed.leave()
                 raise
             self._is_started = True
+            self.context.feed.join()
 
     async def stop(self) -> None:
         """Take on nothing more, finish what is in hand, and end."""

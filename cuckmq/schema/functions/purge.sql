@@ -15,14 +15,15 @@ as $$
 declare
     v_before timestamptz := clock_timestamp() - p_older_than_secs * interval '1 second';
 begin
+    -- Not `not exists`: that may be planned as a join over all of history for each batch.
     return query
     delete from {schema}.finalized_job f where f.ctid = any(array(
         select x.ctid from {schema}.finalized_job x where x.purge_at is null and x.finalized_at < v_before
-            and not exists (select from {schema}.dependency d where d.needs_id = x.id)
+            and (select d.needs_id from {schema}.dependency d where d.needs_id = x.id limit 1) is null
         order by x.finalized_at limit p_limit for update skip locked
     ) || array(
         select x.ctid from {schema}.finalized_job x where x.purge_at <= clock_timestamp()
-            and not exists (select from {schema}.dependency d where d.needs_id = x.id)
+            and (select d.needs_id from {schema}.dependency d where d.needs_id = x.id limit 1) is null
         order by x.purge_at limit p_limit for update skip locked))
     returning f.id;
     if found then

@@ -14,8 +14,13 @@
 -- Returns a row for each job taken away, and one, without a job but with its name, for each worker that was
 -- not taken for dead before.
 --
+<<<<<<< HEAD
 -- It waits for nobody (unblock() for half a second at most), so that no hung transaction anywhere can hold up
 -- the rescue of all others. What
+=======
+-- It waits for nobody, but for what waits for a job that ends here half a second at most (hold_blocked), so
+-- that no hung transaction anywhere can hold up the rescue of all others. What
+>>>>>>> graph
 -- someone has in hand at this moment (an attempt inside an open transaction, a job being cancelled, a
 -- group being claimed or released) is left to the next rescue; until then the row of a dead worker
 -- stays, marked as lost.
