@@ -79,6 +79,13 @@ def define(context: Context, note) -> None:
         note("end", attempt, attempt.job_group)
         return attempt.number
 
+    @context.job(name="heed")
+    def heed(payload: float, attempt: Attempt) -> None:
+        note("start", attempt, attempt.job_group)
+        while not attempt.is_cancelled:
+            time.sleep(payload)
+        note("end", attempt, attempt.job_group)
+
     @context.job(name="block-loop")
     async def block_loop(payload: float, attempt: Attempt) -> int:
         note("start", attempt, attempt.job_group)

@@ -172,3 +172,20 @@ async def test_a_thawed_worker_starts_nothing_that_it_may_have_lost(rig: Rig, qu
     again = await queue.definitions["sleep"].enqueue(0.0)
     await again.result(timeout_secs=30)
     assert [(e.job_id, e.pid) for e in rig.log.entries("start")[num_begun:]] == [(again.id, frozen.pid)]
+
+
+async def test_a_cancellation_reaches_another_process_within_2_s(rig: Rig, queue: Context):
+    """C12: CancelledError in an async function, a word to look at in a sync one; cancelled once."""
+    await rig.start()
+    handles = [await queue.definitions["sleep"].enqueue(60.0), await queue.definitions["heed"].enqueue(0.01)]
+    await eventually(lambda: len(rig.log.entries("start")) == 2)
+    asked_at = time.monotonic()
+    assert [await handle.cancel() for handle in handles] == [True, True]
+    await eventually(lambda: len(rig.log.entries("end")) == 2)
+    assert max(entry.at for entry in rig.log.entries("end")) - asked_at < 2
+
+    async def are_cancelled() -> bool:
+        return {(await handle.get()).state for handle in handles} == {JobState.CANCELLED}
+
+    await eventually(are_cancelled)
+    assert len(rig.log.entries("start")) == 2
