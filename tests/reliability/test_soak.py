@@ -12,11 +12,12 @@ from tests.reliability.soak.play import play
 
 async def test_the_queue_keeps_its_promises_under_faults(tmp_path: Path) -> None:
     """M1, M2, M4, E7, E15: twenty seconds of faults, and the judge finds nothing."""
-    assert await play(tmp_path, secs=20, seed=1) == []
+    assert await play(tmp_path, secs=20, seed=1, drain_secs=60) == []
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 async def test_a_broken_promise_is_found(tmp_path: Path, mutant: str) -> None:
     """E8, E15: without the fence, and without the exclusion of groups, the same judge finds plenty."""
-    findings = await play(tmp_path, secs=25, seed=3, mutant=mutant, kinds=["freeze_worker"])
+    # A broken queue may never come to an end, and need not: what it did is in the journals.
+    findings = await play(tmp_path, secs=25, seed=3, mutant=mutant, kinds=["freeze_worker"], drain_secs=10)
     assert any(finding.startswith("one_at_a_time") for finding in findings)

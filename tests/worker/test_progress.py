@@ -147,10 +147,11 @@ async def test_who_has_lost_the_job_writes_nothing(context: Context):
         taken.set()
 
     await context.deploy()
-    worker = Worker(context)
+    # Hearts so slow that none of them notices the theft first and cancels the attempt.
+    worker = Worker(context, heartbeat_secs=60, lease_secs=180)
     async with worker:
         handle = await fenced.enqueue()
-        await taken.wait()
+        await asyncio.wait_for(taken.wait(), 20)
         assert (await handle.get()).notes == {}
         await context.workers.evict(worker.worker_id)
         await handle.result(timeout_secs=20)

@@ -21,7 +21,6 @@ from tests.reliability.soak.stage import Stage
 
 SCHEMA: Final = "soak"
 LEASE_SECS: Final = 2.5
-DRAIN_SECS: Final = 90.0
 NUM_WORKERS: Final = 3
 NUM_ORCHESTRATORS: Final = 2
 NUM_PRODUCERS: Final = 2
@@ -44,7 +43,13 @@ REMAINS: Final = """
 
 
 async def play(
-    folder: Path, *, secs: float, seed: int, kinds: Sequence[str] = tuple(FAULTS), mutant: str | None = None
+    folder: Path,
+    *,
+    secs: float,
+    seed: int,
+    kinds: Sequence[str] = tuple(FAULTS),
+    mutant: str | None = None,
+    drain_secs: float = 90.0,
 ) -> list[str]:
     """Play one soak, and return what the judge found.
 
@@ -54,6 +59,7 @@ async def play(
         seed: of the schedule of faults.
         kinds: of faults.
         mutant: which promise to take out of the queue, if any.
+        drain_secs: how long the jobs may take to end once peace has come.
     """
     with EmbeddedPostgres.start(folder / "postgres", settings=SETTINGS) as server:
         is_deaf = mutant is not None and MUTANTS[mutant].is_deaf
@@ -69,7 +75,7 @@ async def play(
                     for number in range(NUM_PRODUCERS)
                 ),
             )
-            remains = await _drain(stage)
+            remains = await _drain(stage, drain_secs)
             await stage.end()
             history = read_history(folder, LEASE_SECS)
             history.remains += remains
@@ -99,9 +105,9 @@ async def _set_up(context: Context, stage: Stage, mutant: str | None) -> None:
             await stage.add(role)
 
 
-async def _drain(stage: Stage) -> list[str]:
+async def _drain(stage: Stage, drain_secs: float) -> list[str]:
     """Wait until nothing but the schedule's own jobs lives. What still lives then is told."""
-    end_at = time.monotonic() + DRAIN_SECS
+    end_at = time.monotonic() + drain_secs
     while time.monotonic() < end_at:
         ((num_live,),) = await stage.ask(
             "select count(*) from soak.job j join soak.job_definition d on d.id = j.definition_id"
@@ -110,7 +116,7 @@ async def _drain(stage: Stage) -> list[str]:
         if num_live == 0:
             return []
         await asyncio.sleep(0.2)
-    return [f"{num_live} jobs did not end within {DRAIN_SECS:g} s of peace"]
+    return [f"{num_live} jobs did not end within {drain_secs:g} s of peace"]
 
 
 async def _look(context: Context, stage: Stage, history: History) -> None:
