@@ -11,7 +11,7 @@ endif
 .DEFAULT_GOAL = help
 SECS = 300
 
-.PHONY: help demo test soak check features format clean
+.PHONY: help demo test soak faults check features format clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test: $(READY) ## Run the tests
 
 soak: $(READY) ## Work under faults and be judged, with SECS=600 SEED=7
 	$(RUN) python -m tests.reliability.soak --secs $(SECS) $(if $(SEED),--seed $(SEED))
+
+faults: $(READY) ## Play every fault of docs/faults.md, and write down the recoveries
+	$(RUN) python -m tests.reliability.catalogue
 
 check: $(READY) ## Lint, format check, types, floors
 	$(RUN) ruff check

@@ -16,6 +16,7 @@ from psycopg import sql
 from cuckmq import Context
 from cuckmq.database.embedded import EmbeddedPostgres
 from cuckmq.errors import NoDatabase
+from tests.reliability.catalogue import note
 from tests.support.database import Database, PrivateCluster, TestServer, own_database, start_server
 from tests.support.database.place import place
 from tests.support.database.settings import SETTINGS, wanted_major
@@ -48,6 +49,22 @@ def pytest_configure_node(node: Any) -> None:
     """Tell a new worker of pytest-xdist where the server is."""
     server = node.config.stash[SERVER]
     node.workerinput["cuckmq_server"] = (server.dsn, str(server))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long, unless it was asked for by a mark: `make faults` does."""
+    if config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker("full")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture
+def recovered() -> Callable[[str, float], None]:
+    """`recovered("A1", secs)` tells how long a recovery took, and fails if that was too long."""
+    return note
 
 
 @pytest.fixture(scope="session")
