@@ -183,8 +183,12 @@ class Puller(Daemon):
         while True:
             (row,) = cast(list[Row], await self._desk.take_slice())  # nobody dismisses us
             # A process that was frozen must not begin on a lease that may be over (see Lanes).
-            while not self._heart.is_leased and self._is_ours(row):  # noqa: ASYNC110 - rare and short
-                await asyncio.sleep(DOUBT_SECS)
+            try:
+                while not self._heart.is_leased and self._is_ours(row):  # noqa: ASYNC110 - rare and short
+                    await asyncio.sleep(DOUBT_SECS)
+            except asyncio.CancelledError:
+                self._desk.put_back_slice([row])
+                raise
             job = self._receive(row) if self._is_ours(row) else None
             self._desk.changed.set()
             if job is not None:
@@ -227,9 +231,7 @@ class Puller(Daemon):
         attempt = running.attempt
         row = self._rows.pop(id(running), None)
         if row is None:
-            raise RuntimeError(
-                f"job {attempt.job_id} is not in your hands any more: you said what became of it"
-            )
+            raise RuntimeError(f"job {attempt.job_id} is not in your hands: you said what became of it")
         if attempt.ending in ("lost", "stopping") or not self._is_ours(row):
             if self._desk.running.get(attempt.job_id) is running:
                 del self._desk.running[attempt.job_id]
@@ -291,9 +293,7 @@ class Puller(Daemon):
         rescuer = Rescuer(self.context, beat_secs=self._beat_secs, lease_secs=self._lease_secs)
         scribe = DutyLoop(self._scribe)
         self._scribe.on_notice = scribe.hasten
-        self._duties = [
-            DutyLoop(rescuer), DutyLoop(Sweeper(self.context)), DutyLoop(self._clerk), scribe,
-        ]  # fmt: skip
+        self._duties = [DutyLoop(rescuer), DutyLoop(Sweeper(self.context)), DutyLoop(self._clerk), scribe]
         for duty in self._duties:
             duty.start()
         self._chronicle.start(is_paused=False)

@@ -136,10 +136,17 @@ class Desk:
                         self._sleepers.remove(sleeper)
                 else:
                     self._wake(1)  # what it was woken for is another's to take
+                self.changed.set()  # and if there is no other, the queue's
                 raise
             finally:
                 self.num_idle_lanes -= 1
         return self._slices.popleft()
+
+    def put_back_slice(self, rows: list[Row]) -> None:
+        """Lay a slice back that was taken and not begun on, before all others."""
+        self._slices.appendleft(rows)
+        self._wake(1)
+        self.changed.set()
 
     def _wake(self, num_lanes: int) -> None:
         while num_lanes > 0 and self._sleepers:
