@@ -42,6 +42,7 @@ class Scope:
         self._signals: list[signal.Signals] = []
         self._insisting: asyncio.TimerHandle | None = None
         self._num_cancels = 0
+        self._num_heard = 0
         self.num_signals = 0
 
     def join(self, daemon: Stoppable) -> None:
@@ -85,13 +86,19 @@ class Scope:
             remaining = self._task.uncancel()
         return remaining == 0
 
+    def ask(self, num_signals: int) -> None:
+        """Do what so many signals ask for. What was done already is not done again."""
+        while self.num_signals < num_signals:
+            self.num_signals += 1
+            for daemon in self._daemons:
+                verb: Callable[[], None] = daemon.stop_claiming if self.num_signals == 1 else daemon.hasten
+                verb()
+            if self.num_signals == 1:
+                self._cancel_block()
+
     def _on_signal(self) -> None:
-        self.num_signals += 1
-        for daemon in self._daemons:
-            verb: Callable[[], None] = daemon.stop_claiming if self.num_signals == 1 else daemon.hasten
-            verb()
-        if self.num_signals == 1:
-            self._cancel_block()
+        self._num_heard += 1
+        self.ask(self._num_heard)
 
     def _cancel_block(self) -> None:
         """Cancel the block, and once more as long as it goes on.
