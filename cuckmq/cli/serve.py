@@ -39,8 +39,8 @@ async def serve(context: Context, *daemons: Daemon, ready: str, leash: Leash | N
         leash: to a supervisor, which asks for what signals ask for.
     """
     herald = Herald()
-    scope = enter_scope(herald)
-    scope.listen([signal.SIGTERM, signal.SIGINT], by_force=True)
+    scope = enter_scope(herald, signal.SIGTERM, signal.SIGINT)
+    scope.opened(herald)
     if leash is not None:
         leash.hold(scope.ask)
     try:
