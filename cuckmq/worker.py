@@ -224,7 +224,7 @@ class Worker(Daemon):
         await self._presence.open()
         self._lanes.start(self.concurrency)
         self._presence.attend(
-            DutyLoop(Scout(self.context, self._channel_ids)),
+            DutyLoop(Scout(self.context, self._channel_ids, self._presence.company)),
             self._make_herald(),
             DutyLoop(Warden(self._processes, ping_secs=self._ping_secs)),
         )

@@ -23,6 +23,7 @@ from typing import Final
 import psycopg
 
 from cuckmq._runtime.appetite import Appetite
+from cuckmq._runtime.company import Company
 from cuckmq._runtime.desk import Desk, Ended
 from cuckmq._runtime.exchanger import Exchanger
 from cuckmq._runtime.habits import Habits
@@ -50,6 +51,7 @@ class Dispatcher:
         desk: what is in hand.
         tally: counts what the queue has heard.
         habits: of the worker.
+        company: who else looks.
         appetite: says how much to ask for.
         on_lost: called when this incarnation is over, while it still has its id.
         on_settled: told which ends the queue has heard, and what it answered.
@@ -66,6 +68,7 @@ class Dispatcher:
         tally: Tally,
         *,
         habits: Habits,
+        company: Company,
         appetite: Appetite,
         on_lost: Callable[[], None],
         on_settled: Callable[[list[Ended], list[Row]], None],
@@ -76,6 +79,8 @@ class Dispatcher:
         self._name = habits.name
         self._channels = habits.channels
         self._room = Room(desk, appetite)
+        self._company = company
+        self._poll_secs = habits.poll_secs
         self._lookout = Lookout(habits.poll_secs)
         self._exchanger = Exchanger(
             context,
@@ -259,6 +264,8 @@ class Dispatcher:
         return True
 
     async def _exchange(self, limit: int) -> None:
+        # Four who look half as often find a thing as soon as two do now.
+        self._lookout.poll_secs = self._company.share(self._poll_secs, at_most=2, num_eager=2)
         if await self._exchanger.exchange(limit):
             self._is_unsure = True
         self._idler.turned(is_clear=not self._desk.in_hand)

@@ -14,6 +14,7 @@ from typing import Final
 from cuckmq._runtime.appetite import Appetite
 from cuckmq._runtime.chronicle import Chronicle
 from cuckmq._runtime.clerk import Clerk
+from cuckmq._runtime.company import Company
 from cuckmq._runtime.desk import Desk, Ended
 from cuckmq._runtime.dispatcher import Dispatcher
 from cuckmq._runtime.duty import DutyLoop
@@ -43,6 +44,7 @@ class Presence:
         on_settled: told which ends the queue has heard, and what it answered.
 
     Attributes:
+        company: who else is there.
         desk: what is in hand.
         session: with the queue.
         dispatcher: talks with the queue.
@@ -68,6 +70,7 @@ class Presence:
         self._clerk = Clerk(context, self._tally)
         self._duties: list[DutyLoop] = []
         self._leave: list[Callable[[], None]] = []
+        self.company = Company()
         self.desk = Desk()
         self.scribe = Scribe(context)
         self.session = Session(context, habits, on_registered=self._on_registered)
@@ -77,11 +80,17 @@ class Presence:
             self.desk,
             self._tally,
             habits=habits,
+            company=self.company,
             appetite=make_appetite(self.desk),
             on_lost=chronicle.lose,
             on_settled=on_settled,
         )
-        self.ear = Ear(self.desk, self.dispatcher, lambda: self.heart.beat_now())  # noqa: PLW0108 - made next
+        self.ear = Ear(
+            self.desk,
+            self.dispatcher,
+            self.company,
+            lambda: self.heart.beat_now(),  # noqa: PLW0108 - made next
+        )
         self.heart = Heart(
             context.database,
             beat_secs=habits.beat_secs,
@@ -107,14 +116,17 @@ class Presence:
         """Begin with the duties: those of everyone who is present, and these."""
         scribe = DutyLoop(self.scribe)
         self.scribe.on_notice = scribe.hasten
-        rescuer = Rescuer(self._context, beat_secs=self._habits.beat_secs, lease_secs=self._habits.lease_secs)
-        self._duties = [
-            DutyLoop(rescuer),
-            DutyLoop(Sweeper(self._context)),
-            DutyLoop(self._clerk),
-            scribe,
-            *duties,
-        ]
+        rescuer = DutyLoop(
+            Rescuer(
+                self._context,
+                beat_secs=self._habits.beat_secs,
+                lease_secs=self._habits.lease_secs,
+                company=self.company,
+            )
+        )
+        sweeper = DutyLoop(Sweeper(self._context, self.company))
+        self.company.on_rescue_due, self.company.on_sweep_due = rescuer.hasten, sweeper.hasten
+        self._duties = [rescuer, sweeper, DutyLoop(self._clerk), scribe, *duties]
         for duty in self._duties:
             duty.start()
 
