@@ -26,7 +26,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from cuckmq.database.connect import connect
+from cuckmq.database.connect import connect, cut
 from cuckmq.database.database import Database
 
 _logger = logging.getLogger("cuckmq.listener")
@@ -125,7 +125,12 @@ class Listener:
             await connection.close()
 
     async def _ping(self, connection: psycopg.AsyncConnection[Any], channel: str) -> None:
-        await connection.execute("select pg_catalog.pg_notify(%s, 'ping')", (channel,), prepare=False)
+        # In a network that went silent even the question would take longer than the answer may.
+        timer = asyncio.get_running_loop().call_later(PONG_TIMEOUT_SECS, cut, connection)
+        try:
+            await connection.execute("select pg_catalog.pg_notify(%s, 'ping')", (channel,), prepare=False)
+        finally:
+            timer.cancel()
 
     async def _hear(self, connection: psycopg.AsyncConnection[Any], wait_secs: float) -> bool:
         """Wait for words; whatever comes, even a neighbour's ping, shows that we are not deaf."""
