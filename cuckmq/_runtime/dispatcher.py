@@ -294,7 +294,7 @@ class Dispatcher:
         except BaseException:
             self._desk.give_back(ended, groups)
             raise
-        self._appetite.learn(len(ended), sum(each.duration_secs for each in ended))
+        self._appetite.learn(len(ended), sum(each.duration_secs for each in ended), began_at)
         claimed = [row for row in rows if row.verdict is None]
         if worker_id != self.worker_id:
             claimed = []  # They are a worker's that was given up meanwhile, and go back with its lease.

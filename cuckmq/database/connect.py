@@ -9,9 +9,13 @@ told on each new connection, in the question that every one begins with: else th
 that fell off the network would hold its locks, its slot and its snapshot for two hours.
 
 Who set one of these for the connection, the role or the database keeps it; what merely stands in the
-server's own file is for everyone, and is overruled. `options` in the DSN would be the other way to tell the
-server, but PgBouncer refuses it, and by `set` one client of a pooler would leave its wishes to the next.
-So nothing is set where the server's process is not the one that the connection was promised.
+server's own file is for everyone, and is overruled. The limit on what stays unacknowledged is less than a
+lease, and not looked at all the time: kernels ask when they send again, after ever longer pauses, so it
+may take up to twice as long.
+
+`options` in the DSN would be the other way to tell the server, but PgBouncer refuses it, and by `set` one
+client of a pooler would leave its wishes to the next. So nothing is set where the server's process is not
+the one that the connection was promised.
 """
 
 from __future__ import annotations
@@ -32,14 +36,14 @@ DEFAULTS: Final[dict[str, Any]] = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,
+    "tcp_user_timeout": 9_000,
 }
 
 SERVER_DEFAULTS: Final[dict[str, str]] = {
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "12000",  # ms; also ends who is connected and reads no more
+    "tcp_user_timeout": "9000",  # ms; also ends who is connected and reads no more
     "client_connection_check_interval": "5000",  # ms; while a statement runs, or waits for a lock
 }
 """What a server is told. Those that it does not know, or that its system lacks, are left out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 
@@ -102,3 +103,106 @@ async def test_a_host_falls_off_the_network_in_mid_job(
     recovered("C1", start.at - healed_at)
     assert lonely.is_alive
     assert (await queue.jobs.count())[JobState.RUNNING] == 0
+
+
+@pytest.mark.fault("C5")
+@pytest.mark.full
+async def test_the_answer_to_a_settlement_is_lost(
+    rig: Rig, queue: Context, host: Namespace, server: psycopg.AsyncConnection,
+    recovered: Callable[[str, float], None],
+):  # fmt: skip
+    """E13, E35: what reaches the server counts, though who said it never hears so; it runs once."""
+    deaf = await rig.start(inside=host.inside, channels=["there"])
+    sleep = queue.definitions["sleep"]
+    done = await sleep.enqueue(0.5, channel="there")
+    cut = await sleep.enqueue(60.0, channel="there", num_stalls=0)
+    await eventually(lambda: len(rig.log.entries("start")) == 2)
+
+    async def is_settling() -> bool:
+        cursor = await server.execute(
+            "select from pg_stat_activity where wait_event_type = 'Lock' and client_addr <> %s::inet",
+            (host.near,),
+        )
+        return await cursor.fetchone() is not None
+
+    async with await psycopg.AsyncConnection.connect(rig.dsn) as holder:
+        await holder.execute(f'select from "{rig.schema}".running where job_id = {done.id} for update')
+        await eventually(is_settling)
+        host.deafen()
+    assert await done.result(timeout_secs=20) == 1
+
+    async def has_no_session() -> bool:
+        return not await sessions_from(server, host)
+
+    await eventually(has_no_session, timeout_secs=30)
+    host.heal()
+    healed_at = time.monotonic()
+    again = await sleep.enqueue(0.0, channel="there")
+    await again.result(timeout_secs=30)
+    recovered("C5", rig.log.entries("start", again.id)[0].at - healed_at)
+    assert rig.log.entries("start", again.id)[0].pid == deaf.pid
+    assert [entry.attempt for entry in rig.log.entries("start", done.id)] == [1]
+
+    async def is_stalled() -> bool:
+        return (await cut.get()).reason == "stalled"
+
+    await eventually(is_stalled)
+
+
+@pytest.mark.fault("C3")
+@pytest.mark.full
+async def test_a_listener_is_deaf(
+    rig: Rig, queue: Context, host: Namespace, server: psycopg.AsyncConnection,
+    recovered: Callable[[str, float], None],
+):  # fmt: skip
+    """G7: hints are lost, and jobs begin within the poll interval; then there is another listener."""
+    await rig.start(inside=host.inside, channels=["there"], poll_secs=1.0)
+
+    async def find_listener() -> int | None:
+        cursor = await server.execute(
+            "select client_port from pg_stat_activity"
+            " where client_addr <> %s::inet and query like '%%pg_notify%%''ping''%%'",
+            (host.near,),
+        )
+        row = await cursor.fetchone()
+        return None if row is None else row[0]
+
+    port = await eventually(find_listener)
+    assert port is not None
+    host.cut_flow(port)
+    cut_at = time.monotonic()
+
+    async def is_replaced() -> bool:
+        found = await find_listener()
+        return found is not None and found != port
+
+    plain = queue.definitions["plain"]
+    while not await is_replaced():
+        put_at = time.monotonic()
+        assert put_at - cut_at < 60
+        handle = await plain.enqueue(0, channel="there")
+        await eventually(lambda handle=handle: rig.log.entries("start", handle.id))
+        assert rig.log.entries("start", handle.id)[0].at - put_at < 2.0
+        await asyncio.sleep(0.5)
+    recovered("C3", time.monotonic() - cut_at)
+
+
+@pytest.mark.fault("C6")
+@pytest.mark.full
+async def test_a_tenth_of_the_packets_is_lost(
+    rig: Rig, queue: Context, host: Namespace, recovered: Callable[[str, float], None]
+):
+    """E14: TCP mends it; jobs go on more slowly, and each is done once by whoever holds it."""
+    await rig.start(inside=host.inside)
+    host.lose(0.1)
+    plain = queue.definitions["plain"]
+    handles = []
+    for number in range(30):
+        handles += await plain.enqueue_many([number] * 20, job_group=f"g{number % 5}")
+        await asyncio.sleep(1)
+    host.heal()
+    healed_at = time.monotonic()
+    for handle in handles:
+        await handle.result(timeout_secs=30)
+    recovered("C6", time.monotonic() - healed_at)
+    assert (await queue.jobs.count())[JobState.SUCCEEDED] == 600
