@@ -22,7 +22,7 @@ def fill(
     place: Place, num_jobs: int, *, definition: str = "bench", group: str = "null", options: str = ""
 ) -> None:
     """Put in jobs by SQL; `group` is an expression of i, and `options` are further arguments."""
-    groups = "null" if group == "null" else f"array_agg({group.replace('%', '%%')} order by i)"
+    groups = "null" if group == "null" else f"array_agg(({group.replace('%', '%%')})::text order by i)"
     for at in range(0, num_jobs, CHUNK):
         place.connection.execute(
             f"""

@@ -151,7 +151,8 @@ def machine_lines(found: Json) -> list[str]:
         f" {found['scale']:g}, on {machine['cores']} cores of {machine['processor']} shared by client and"
         f" server, {machine['memory_gb']} GB, {machine['system']}, Python {machine['python']}, PostgreSQL"
         f" {server['server_version']} (fsync {server['fsync']}, synchronous_commit"
-        f" {server['synchronous_commit']}, shared_buffers {server['shared_buffers']})."
+        f" {server['synchronous_commit']}, shared_buffers {server['shared_buffers']}); the load average was"
+        f" {machine['load_at_start']:g} before it began."
     )
     return ["", found["method"], "", told, ""]
 

@@ -32,8 +32,9 @@ def flood(run: Run) -> None:
         place.wait_for(num, 60)
         (marks,) = place.marks()
         run.figure.note("the group itself", num / ((marks[num - 1].at_ns - marks[0].at_ns) / 1e9), "jobs/s")
-        # The bare client knows only the others' definition, so what it claims is never the group's.
-        own.fill(place, run.size(NUM_OTHERS, minimum=20), definition="bench_thread")
+        # The worker knows nothing of these jobs, and the bare client of no others.
+        place.connection.execute(f"""select "{SCHEMA}".deploy('beside')""".encode())
+        own.fill(place, run.size(NUM_OTHERS, minimum=20), definition="beside")
         (registration,) = run_sync(
             place.connection,
             register_worker(
@@ -42,7 +43,7 @@ def flood(run: Run) -> None:
             SCHEMA,
         )
         row = place.connection.execute(
-            f"""select id from "{SCHEMA}".job_definition where name = 'bench_thread'""".encode()
+            f"""select id from "{SCHEMA}".job_definition where name = 'beside'""".encode()
         ).fetchone()
         assert row is not None
         demand = Demand(None, [row[0]], 1, 1)

@@ -31,10 +31,10 @@ async def measure(dsn: str, out: Path, figures: str) -> dict[str, Any]:
     async with asyncio.timeout(110):
         _, err = await process.communicate()
     assert process.returncode == 0, err.decode()
-    return json.loads(out.read_text())
+    return json.loads(out.read_bytes())  # noqa: ASYNC240 - a small file, and nobody else on this loop
 
 
-@pytest.mark.parametrize("figures", ["P1,P3,P4,P5", "P8,P9,P10,P15"])
+@pytest.mark.parametrize("figures", ["P1,P4,P5", "P3,P9,P15"])
 async def test_figures_of_ours_are_measured(dsn: str, tmp_path: Path, figures: str) -> None:
     found = await measure(dsn, tmp_path / "out.json", figures)
     assert [each["id"] for each in found["figures"]] == figures.split(",")
@@ -50,7 +50,7 @@ async def test_figures_of_ours_are_measured(dsn: str, tmp_path: Path, figures: s
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("figures", ["P2", "P6,P7", "P11", "P12,P13,P14"])
+@pytest.mark.parametrize("figures", ["P2,P8,P10", "P6,P7", "P11", "P12,P13,P14"])
 async def test_the_long_figures_are_measured(dsn: str, tmp_path: Path, figures: str) -> None:
     found = await measure(dsn, tmp_path / "out.json", figures)
     assert all(each["failures"] == {} and each["measured"] for each in found["figures"])
