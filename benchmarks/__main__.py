@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import pkgutil
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,4 +121,4 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -6,13 +6,15 @@ and redis-server is the machine's. What cannot be installed is told as it is, an
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+MadeT = TypeVar("MadeT")
 
 HERE: Final = Path(__file__).parent
 VENV: Final = HERE / ".venv"
@@ -25,7 +27,25 @@ class Missing(Exception):
     """Something that a peer needs cannot be had."""
 
 
-@functools.cache
+def once(make: Callable[[], MadeT]) -> Callable[[], MadeT]:
+    """Make a thing at most once; and if it cannot be had, find that out only once, too."""
+    made: list[MadeT | Missing] = []
+
+    def give() -> MadeT:
+        if not made:
+            try:
+                made.append(make())
+            except Missing as error:
+                made.append(error)
+        (found,) = made
+        if isinstance(found, Missing):
+            raise found
+        return found
+
+    return give
+
+
+@once
 def python() -> Path:
     """Make the environment for Python, and return its interpreter."""
     if _is_stale(VENV / "ready", HERE / "requirements.txt"):
@@ -35,7 +55,7 @@ def python() -> Path:
     return PYTHON
 
 
-@functools.cache
+@once
 def node() -> Path:
     """Make the environment for Node, and return its program."""
     python()
@@ -50,7 +70,7 @@ def node() -> Path:
     return NODE
 
 
-@functools.cache
+@once
 def redis_server() -> str:
     """Return the machine's redis-server."""
     found = shutil.which("redis-server")

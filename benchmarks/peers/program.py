@@ -19,9 +19,10 @@ import os
 import struct
 import sys
 import time
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol
 
-NUM_WARM = 50
+NUM_WARM: Final = 50
 """Enqueues before the clock starts, so that statements are prepared and connections are warm."""
 
 
@@ -114,4 +115,10 @@ async def work(queue: Queue, setting: str) -> None:
     await queue.work(setting)
 
 
-VERBS = {"install": install, "fill": fill, "trickle": trickle, "tick": tick, "work": work}
+VERBS: Final[dict[str, Callable[..., Coroutine[Any, Any, None]]]] = {
+    "install": install,
+    "fill": fill,
+    "trickle": trickle,
+    "tick": tick,
+    "work": work,
+}

@@ -14,8 +14,10 @@ import pytest
 from benchmarks import page
 from benchmarks.__main__ import modules
 from benchmarks.chart import Bar, bars
+from benchmarks.peers.environment import Missing, once
 from benchmarks.peers.roster import PEERS
 from benchmarks.report import Figure, Report
+from benchmarks.run import Run
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "full.json"
@@ -87,6 +89,27 @@ def test_a_failure_loses_nothing_of_the_others(tmp_path: Path) -> None:
     ]
     assert "not measured" in "\n".join(page.lines_of(found))
     assert "no redis-server" in "\n".join(page.lines_of(found))
+
+
+def test_a_peer_that_cannot_be_installed_is_named_and_the_others_go_on() -> None:
+    num_tries = 0
+
+    @once
+    def install() -> str:
+        nonlocal num_tries
+        num_tries += 1
+        raise Missing("pip failed: no such version")
+
+    figure = Figure("P1", "drain")
+    run = Run("", scale=1.0, num_rounds=2, peers=(), figure=figure)
+    run.take_turns(
+        {"theirs": lambda: float(install()), "others": lambda: float(install()), "ours": lambda: 2.0}, "/s"
+    )
+    assert figure.values == {"ours": [2.0, 2.0]}
+    assert figure.failures == dict.fromkeys(
+        ("theirs", "others"), "not installed: pip failed: no such version"
+    )
+    assert num_tries == 1
 
 
 def test_a_chart_shows_the_best_first_and_what_was_not_measured() -> None:
