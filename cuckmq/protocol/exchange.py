@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -11,8 +11,9 @@ from cuckmq.outcome import Outcome
 from cuckmq.protocol.statement import Statement
 
 SQL: Final = (
-    "select * from {schema}.exchange(%s, %s::bigint[], %s::integer[], %s::text[], %s::text[], %s::text[],"
-    " %s::float8[], %s::bigint[], %s::integer[], %s::integer[], %s, %s, %s::integer[], %s::timestamptz[])"
+    "select * from {schema}.exchange(%s, %s::bigint[], %s::integer[], %s::json, %s::bigint[], %s::integer[],"
+    " %s::text[], %s::text[], %s::text[], %s::float8[], %s::bigint[], %s::integer[], %s::integer[], %s, %s,"
+    " %s::integer[], %s::timestamptz[])"
 )
 
 
@@ -67,11 +68,16 @@ def exchange(
     Raises, when run:
         WorkerLost: the queue has taken the worker for dead; nothing was settled or claimed.
     """
-    columns: Any = zip(*outcomes, strict=True) if outcomes else ((), (), (), (), (), ())
+    done = [outcome for outcome in outcomes if outcome.kind == "succeeded"]
+    others = [outcome for outcome in outcomes if outcome.kind != "succeeded"]
+    columns: Any = zip(*others, strict=True) if others else ((), (), (), (), (), ())
     return Statement(
         SQL,
         (
             worker_id,
+            _as_array(outcome.job_id for outcome in done),
+            _as_array(outcome.attempt for outcome in done),
+            f"[{','.join([outcome.detail or 'null' for outcome in done])}]",
             *map(list, columns),
             list(group_hashes),
             demand.channel_ids,
@@ -83,3 +89,8 @@ def exchange(
         ),
         Row._make,
     )
+
+
+def _as_array(numbers: Iterable[int]) -> str:
+    """Write an array as PostgreSQL does. psycopg takes ten times as long over a list of numbers."""
+    return f"{{{','.join(map(str, numbers))}}}"

@@ -89,6 +89,8 @@ def test_an_sql_function_stands_in_a_file_of_its_name_and_opens_with_its_contrac
     assert f"create or replace function {{schema}}.{function.stem}(" in text
     # A function that fixes its path cannot be inlined; those that are to be name every schema instead.
     assert "set search_path = pg_catalog, pg_temp" in text or "immutable" in text
+    # Where sequential scans are made dear, the server would find its plans worth compiling (decision 0011).
+    assert ("set enable_seqscan = off" in text) == ("set jit = off" in text)
 
 
 @pytest.mark.parametrize("guest", ["click", "rich", "alembic", "sqlalchemy", "mako", "yaml", "pytest"])

@@ -17,9 +17,9 @@ def exchange(session: Session, worker_id: int, done: list[int], *, limit: int = 
     """Give these first attempts as succeeded, and claim for all definitions."""
     num = len(done)
     return session.rows(
-        "select * from {schema}.exchange(%s, %s::bigint[], %s::integer[], %s::text[], %s::text[], %s::text[],"
-        " %s::float8[], '{}', null, array(select id from {schema}.job_definition), %s, 1, '{}', '{}')",
-        worker_id, done, [1] * num, ["succeeded"] * num, [None] * num, ["null"] * num, [0.0] * num, limit,
+        "select * from {schema}.exchange(%s, %s::bigint[], %s::integer[], %s::json, '{}', '{}', '{}', '{}',"
+        " '{}', '{}', '{}', null, array(select id from {schema}.job_definition), %s, 1, '{}', '{}')",
+        worker_id, done, [1] * num, f"[{', '.join(['null'] * num)}]", limit,
     )  # fmt: skip
 
 
@@ -69,3 +69,20 @@ def test_when_the_claim_fails_the_outcomes_are_not_given(queue: Queue) -> None:
     rescuer.rollback()
     assert caught.value.sqlstate == "CQ002"
     assert (queue.state(done), queue.state(other)) == ("running", "queued")
+
+
+def test_each_success_has_the_result_that_was_given_with_it(queue: Queue) -> None:
+    """G1: word for word, in the order of the jobs; and an attempt given with another's number is lost."""
+    queue.eye.deploy("PING")
+    job_ids = queue.eye.enqueue_many("PING", ["1"] * 4)
+    worker_id = queue.eye.register()
+    exchange(queue.eye, worker_id, [], limit=4)
+    results = ['{"b": 1,  "a": 1e2}', "null", '"\\u0000 ]"', "[1, [2]]"]
+    rows = queue.eye.rows(
+        "select id, verdict from {schema}.finish(%s, %s::bigint[], %s::integer[], %s::json)",
+        worker_id, job_ids, [1, 1, 2, 1], f"[{', '.join(results)}]",
+    )  # fmt: skip
+    assert rows == [(job_ids[2], "lost")]
+    kept = [queue.job(job_id, "result::text") for job_id in job_ids]
+    assert kept == [results[0], results[1], None, results[3]]
+    assert [queue.state(job_id) for job_id in job_ids] == ["succeeded", "succeeded", "running", "succeeded"]

@@ -75,9 +75,9 @@ def exchange(session: Session, worker_id: int, settled: list[int], definition_id
     """Settle these first attempts as succeeded, and claim."""
     num = len(settled)
     return session.rows(
-        "select * from {schema}.exchange(%s, %s::bigint[], %s::integer[], %s::text[], %s::text[], %s::text[],"
-        " %s::float8[], '{}', null, %s::integer[], 10, 1, '{}', '{}')",
-        worker_id, settled, [1] * num, ["succeeded"] * num, [None] * num, ["null"] * num, [0.0] * num,
+        "select * from {schema}.exchange(%s, %s::bigint[], %s::integer[], %s::json, '{}', '{}', '{}', '{}',"
+        " '{}', '{}', '{}', null, %s::integer[], 10, 1, '{}', '{}')",
+        worker_id, settled, [1] * num, f"[{', '.join(['null'] * num)}]",
         definition_ids,
     )  # fmt: skip
 

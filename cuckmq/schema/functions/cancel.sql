@@ -12,6 +12,7 @@ create or replace function {schema}.cancel(p_job_id bigint) returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 as $$
 declare
     v_job record;

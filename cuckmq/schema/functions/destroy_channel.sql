@@ -10,6 +10,7 @@ returns table (is_destroyed boolean, running_job_ids bigint[])
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 as $$
 declare
     v_channel_id integer;

@@ -1,14 +1,18 @@
 -- One round trip of a worker: gives the outcomes of its last batch and takes its next one, together or
--- not at all.
+-- not at all. Attempts that succeeded come first, with their results (see finish); all others after them, with
+-- the groups whose slice is done (see settle).
 --
--- Rows with a verdict answer outcomes (see settle; a definition comes as job_group); rows without one are jobs claimed (see claim). With
--- p_limit 0 nothing is claimed. The last row, of verdict `due`, tells in `secs` when the next
+-- Rows with a verdict answer outcomes (a definition comes as job_group); rows without one are jobs claimed (see
+-- claim). With p_limit 0 nothing is claimed. The last row, of verdict `due`, tells in `secs` when the next
 -- scheduled entry comes due; it is given when the claim came back short.
 --
 -- A worker that lost its connection in the middle of this, and has recalled meanwhile what it does not
 -- know of (recall), will never hear the answer: CQ002, and nothing was settled or claimed.
 create or replace function {schema}.exchange(
     p_worker_id bigint,
+    p_done_ids bigint[],
+    p_done_attempts integer[],
+    p_results json,
     p_job_ids bigint[],
     p_attempts integer[],
     p_outcomes text[],
@@ -30,12 +34,20 @@ create or replace function {schema}.exchange(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 as $$
 #variable_conflict use_column
 declare
     v_num_claimed bigint;
     v_num_recalls integer := (select w.num_recalls from {schema}.worker w where w.id = p_worker_id);
 begin
+    if p_done_ids <> '{}' then
+        return query
+        select f.verdict, f.id, null::integer, null::integer, null::integer, null::timestamptz, f.definition,
+            null::bigint, null::boolean, null::integer, null::integer, null::integer, null::text,
+            null::double precision
+        from {schema}.finish(p_worker_id, p_done_ids, p_done_attempts, p_results) f;
+    end if;
     if p_job_ids <> '{}' or p_group_hashes <> '{}' then
         return query
         select s.verdict, s.id, null::integer, null::integer, null::integer, null::timestamptz, s.definition,

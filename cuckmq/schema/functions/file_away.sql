@@ -14,6 +14,7 @@ create or replace function {schema}.file_away(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 as $$
 begin
     with ended as (

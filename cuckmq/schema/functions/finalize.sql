@@ -16,6 +16,7 @@ create or replace function {schema}.finalize(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 as $$
 begin
     perform {schema}.file_away(

@@ -12,6 +12,7 @@ create or replace function {schema}.hold_blocked(p_job_ids bigint[]) returns big
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 set lock_timeout = '500ms'
 as $$
 begin

@@ -31,6 +31,7 @@ create or replace function {schema}.hold_keys(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 set enable_bitmapscan = off
 as $$
 declare

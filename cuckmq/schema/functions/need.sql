@@ -10,6 +10,7 @@ create or replace function {schema}.need(p_job_ids bigint[], p_needs_ids bigint[
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 as $$
 declare
     v_unknown bigint := (

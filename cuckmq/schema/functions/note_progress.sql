@@ -23,6 +23,7 @@ create or replace function {schema}.note_progress(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 as $$
 #variable_conflict use_column
 declare

@@ -9,6 +9,7 @@ create or replace function {schema}.promote(p_lane_ids integer[], p_limit intege
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 set enable_bitmapscan = off
 as $$
 declare

@@ -12,6 +12,7 @@ create or replace function {schema}.purge_channel(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 as $$
 declare
     v_lane_ids integer[] := {schema}.lanes_of(p_channel);

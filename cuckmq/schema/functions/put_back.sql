@@ -7,6 +7,7 @@ create or replace function {schema}.put_back(p_job_ids bigint[]) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 as $$
 begin
     with back as (

@@ -18,6 +18,7 @@ create or replace function {schema}.release_groups(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 as $$
 declare
     v_seats bigint[];

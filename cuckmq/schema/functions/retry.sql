@@ -19,6 +19,7 @@ returns table (job_id bigint, verdict text, holder_id bigint)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 as $$
 #variable_conflict use_column
 declare

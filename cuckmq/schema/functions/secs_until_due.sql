@@ -6,6 +6,7 @@ create or replace function {schema}.secs_until_due(p_channel_ids integer[]) retu
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 set enable_bitmapscan = off
 as $$
 begin

@@ -6,6 +6,7 @@ returns table (group_hash bigint, lane_id integer)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 set enable_bitmapscan = off
 as $$
 #variable_conflict use_column

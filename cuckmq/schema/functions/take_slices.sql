@@ -27,6 +27,7 @@ create or replace function {schema}.take_slices(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 set enable_bitmapscan = off
 as $$
 declare

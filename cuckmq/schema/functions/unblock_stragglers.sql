@@ -10,6 +10,7 @@ returns table (job_id bigint, definition text, state text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 as $$
 #variable_conflict use_column
 declare

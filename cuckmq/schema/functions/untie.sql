@@ -10,6 +10,7 @@ create or replace function {schema}.untie() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 as $$
 begin
     if exists (select from {schema}.job j where j.id = old.id) then

@@ -13,6 +13,7 @@ create or replace function {schema}.withdraw(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 as $$
 begin
     delete from {schema}.blocked b where b.job_id = p_job_id;

@@ -8,9 +8,9 @@ import psycopg
 
 
 class Mutant(NamedTuple):
-    """A function with other words in it, and workers that may not notice."""
+    """Functions with other words in them, and workers that may not notice."""
 
-    function: str
+    functions: tuple[str, ...]
     words: str
     other_words: str
     is_deaf: bool = False
@@ -18,10 +18,12 @@ class Mutant(NamedTuple):
 
 MUTANTS: Final = {
     # Whoever gives an outcome is believed, also one whose job was given to another.
-    "no-fence": Mutant("settle", "and r.attempt = g.attempt and r.worker_id = p_worker_id", "", is_deaf=True),
+    "no-fence": Mutant(
+        ("finish", "settle"), "and r.attempt = g.attempt and r.worker_id = p_worker_id", "", is_deaf=True
+    ),
     # A turn is served though its group is leased.
     "no-group-check": Mutant(
-        "take_slices",
+        ("take_slices",),
         "on conflict do nothing returning",
         "on conflict (seat) do update set worker_id = excluded.worker_id returning",
     ),
@@ -31,12 +33,13 @@ MUTANTS: Final = {
 async def mutate(connection: psycopg.AsyncConnection[Any], schema: str, name: str) -> None:
     """Take a promise out of the functions of a schema."""
     mutant = MUTANTS[name]
-    cursor = await connection.execute(
-        "select pg_get_functiondef(p.oid) from pg_proc p where p.proname = %s"
-        " and p.pronamespace = %s::regnamespace",
-        [mutant.function, schema],
-    )
-    ((definition,),) = await cursor.fetchall()
-    if mutant.words not in definition:
-        raise LookupError(f"{mutant.function} has changed: no {mutant.words!r} in it, so mend mutants.py")
-    await connection.execute(definition.replace(mutant.words, mutant.other_words).encode())
+    for function in mutant.functions:
+        cursor = await connection.execute(
+            "select pg_get_functiondef(p.oid) from pg_proc p where p.proname = %s"
+            " and p.pronamespace = %s::regnamespace",
+            [function, schema],
+        )
+        ((definition,),) = await cursor.fetchall()
+        if mutant.words not in definition:
+            raise LookupError(f"{function} has changed: no {mutant.words!r} in it, so mend mutants.py")
+        await connection.execute(definition.replace(mutant.words, mutant.other_words).encode())
