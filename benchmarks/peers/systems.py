@@ -6,7 +6,9 @@ what it has not finished. Each measurement has a database of its own, made for i
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -105,7 +107,7 @@ class Place:
         errors = (self._folder / f"errors-{len(self._workers)}").open("w+")
         worker = subprocess.Popen(
             [*self._command, "work", setting or self.setting], env=self._environment(marks), cwd=ROOT,
-            stdout=subprocess.DEVNULL, stderr=errors, text=True,
+            stdout=subprocess.DEVNULL, stderr=errors, text=True, start_new_session=True,
         )  # fmt: skip
         self._workers.append((worker, marks))
         return worker
@@ -170,9 +172,11 @@ class Place:
         return [(started[number] - at_ns) / 1e9 for number, at_ns in put.items()]
 
     def stop_workers(self) -> None:
-        """Kill them: what they were to do is done and counted."""
+        """Kill them: what they were to do is done and counted. Twice is once."""
         for worker, _ in self._workers:
-            worker.kill()
+            if worker.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(worker.pid, signal.SIGKILL)  # with what it has started itself
             worker.wait()
 
     def close(self) -> None:
