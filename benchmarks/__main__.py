@@ -33,7 +33,8 @@ METHOD: Final = (
     "A fresh database for each measurement, dropped after it; vacuum analyze and a checkpoint before; fsync "
     'and synchronous_commit on. Payload {"n": 1}; every handler, in every system, writes 16 bytes to a file. '
     "Counted from the moment that all worker processes are at work until the database says that nothing is "
-    "left. Contestants take turns round by round; a figure is the median of its rounds."
+    "left. Contestants take turns round by round; a figure is the median of its rounds, and what no goal is "
+    "about has one."
 )
 
 
