@@ -11,7 +11,7 @@ COMMIT: Final = "a commit, flushed to disk"
 
 OURS: Final = System(
     name="cuckmq",
-    remaining='select count(*) from "_bench".job',
+    remaining='select (select count(*) from "_bench".ready) + (select count(*) from "_bench".running)',
     version=version("cuckmq"),
     promise=COMMIT,
     best="concurrency=50",
