@@ -51,6 +51,7 @@ as $$
 declare
     v_definition record;
     v_lane_id integer;
+    v_channel_id integer;
     v_max_size integer;
     v_now timestamptz := clock_timestamp();
     v_run_at timestamptz;
@@ -61,7 +62,7 @@ declare
     v_job_ids bigint[];
 begin
     select d.id, d.delay_secs, d.num_attempts, d.num_stalls, d.num_failures, d.job_group, d.lane_id,
-        c.name as channel, c.max_size, l.priority, l.definition_id as own_id, d.expires_secs, d.keep_succeeded_secs, d.keep_failed_secs,
+        c.id as channel_id, c.name as channel, c.max_size, l.priority, l.definition_id as own_id, d.expires_secs, d.keep_succeeded_secs, d.keep_failed_secs,
         d.unique_key, d.unique_scope, d.unique_for_secs, d.is_duplicate_refused
     into v_definition
     from {schema}.job_definition d
@@ -80,12 +81,13 @@ begin
     end if;
 
     v_lane_id := v_definition.lane_id;
+    v_channel_id := v_definition.channel_id;
     v_max_size := v_definition.max_size;
     if p_channel is not null or p_priority is not null then
         v_lane_id := {schema}.lane_for(
             coalesce(p_channel, v_definition.channel),
             coalesce(p_priority, v_definition.priority), v_definition.own_id);
-        select c.max_size into v_max_size
+        select c.id, c.max_size into v_channel_id, v_max_size
         from {schema}.lane l join {schema}.channel c on c.id = l.channel_id where l.id = v_lane_id;
     end if;
     if v_max_size is not null and p_on_full <> 'ignore'
@@ -118,54 +120,56 @@ begin
             coalesce(p_is_duplicate_refused, v_definition.is_duplicate_refused));
     end if;
 
-    with entry as materialized (
-        select
-            coalesce(u.id, nextval('{schema}.job_id_seq')) as id,
-            u.payload::json as payload,
-            coalesce(u.job_group, v_definition.job_group) as job_group,
-            {schema}.group_hash(coalesce(u.job_group, v_definition.job_group)) as group_hash,
-            v_run_at + (u.place - 1) * interval '1 microsecond' as run_at,
-            u.unique_key is not null or p_expires_at is not null
-                or coalesce(p_expires_secs, v_definition.expires_secs) is not null as is_tied
-        from unnest(p_payloads, p_job_groups, v_unique_keys, v_ids)
-            with ordinality u(payload, job_group, unique_key, id, place)
-        where u.id is null or u.id > 0
-        order by u.place
-    ), written as (
-        insert into {schema}.job (
-            id, definition_id, lane_id, num_attempts, num_stalls, num_failures, run_at, created_at, job_group,
-            payload, expires_at, keep_succeeded_secs, keep_failed_secs, is_tied)
-        select e.id, v_definition.id, v_lane_id,
-            coalesce(p_num_attempts, v_definition.num_attempts), coalesce(p_num_stalls, v_definition.num_stalls),
-            coalesce(p_num_failures, v_definition.num_failures), e.run_at, v_now, e.job_group, e.payload,
-            coalesce(p_expires_at,
-                e.run_at + coalesce(p_expires_secs, v_definition.expires_secs) * interval '1 second'),
-            v_definition.keep_succeeded_secs, v_definition.keep_failed_secs, e.is_tied
-        from entry e
-    ), put_off as (
-        insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id, group_hash)
-        select v_lane_id, v_definition.id, e.run_at, e.id, e.group_hash
-        from entry e where v_is_delayed and not v_is_blocked
-    ), lined_up as (
-        insert into {schema}.waiting (group_hash, lane_id, definition_id, job_id)
-        select e.group_hash, v_lane_id, v_definition.id, e.id
-        from entry e where not v_is_delayed and not v_is_blocked and e.group_hash is not null
-    ), opened as (
-        insert into {schema}.ready (lane_id, definition_id, run_at, job_id, group_hash)
-        select v_lane_id, v_definition.id, e.run_at, e.id, null
-        from entry e where not v_is_delayed and not v_is_blocked and e.group_hash is null
-        union all
-        select v_lane_id, null, min(e.run_at), null, e.group_hash
-        from entry e where not v_is_delayed and not v_is_blocked and e.group_hash is not null
-        group by e.group_hash
-    )
-    select array_agg(e.id order by e.id) into v_job_ids from entry e;
+    -- A small statement for each table that has to be written, and none for the others: one statement with a branch
+    -- for every case took longer to get ready than a single job takes to be put in.
+    v_job_ids := coalesce(v_ids, array(
+        select nextval('{schema}.job_id_seq') from generate_series(1, cardinality(p_payloads))));
+    insert into {schema}.job (
+        id, definition_id, lane_id, num_attempts, num_stalls, num_failures, run_at, created_at, job_group,
+        payload, expires_at, keep_succeeded_secs, keep_failed_secs, is_tied)
+    select u.id, v_definition.id, v_lane_id,
+        coalesce(p_num_attempts, v_definition.num_attempts), coalesce(p_num_stalls, v_definition.num_stalls),
+        coalesce(p_num_failures, v_definition.num_failures), v_run_at + (u.place - 1) * interval '1 microsecond',
+        v_now, coalesce(u.job_group, v_definition.job_group), u.payload::json,
+        coalesce(p_expires_at, v_run_at + (u.place - 1) * interval '1 microsecond'
+            + coalesce(p_expires_secs, v_definition.expires_secs) * interval '1 second'),
+        v_definition.keep_succeeded_secs, v_definition.keep_failed_secs,
+        u.unique_key is not null or p_expires_at is not null
+            or coalesce(p_expires_secs, v_definition.expires_secs) is not null
+    from unnest(p_payloads, p_job_groups, v_unique_keys, v_job_ids)
+        with ordinality u(payload, job_group, unique_key, id, place)
+    where u.id > 0;
 
     if v_is_blocked then
-        perform {schema}.need(v_job_ids, p_needs_ids, p_on_dependency_failure);
+        perform {schema}.need(array(select u.id from unnest(v_job_ids) u(id) where u.id > 0),
+            p_needs_ids, p_on_dependency_failure);
+    elsif v_is_delayed then
+        insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id, group_hash)
+        select v_lane_id, v_definition.id, v_run_at + (u.place - 1) * interval '1 microsecond', u.id,
+            {schema}.group_hash(coalesce(u.job_group, v_definition.job_group))
+        from unnest(v_job_ids, p_job_groups) with ordinality u(id, job_group, place)
+        where u.id > 0;
+    else
+        insert into {schema}.ready (lane_id, definition_id, run_at, job_id)
+        select v_lane_id, v_definition.id, v_run_at + (u.place - 1) * interval '1 microsecond', u.id
+        from unnest(v_job_ids, p_job_groups) with ordinality u(id, job_group, place)
+        where u.id > 0 and coalesce(u.job_group, v_definition.job_group) is null;
+        if v_definition.job_group is not null or array_remove(p_job_groups, null) <> '{}' then
+            insert into {schema}.waiting (group_hash, lane_id, definition_id, job_id)
+            select {schema}.group_hash(coalesce(u.job_group, v_definition.job_group)), v_lane_id, v_definition.id, u.id
+            from unnest(v_job_ids, p_job_groups) u(id, job_group)
+            where u.id > 0 and coalesce(u.job_group, v_definition.job_group) is not null;
+            insert into {schema}.ready (lane_id, run_at, group_hash)
+            select v_lane_id, v_run_at + (min(u.place) - 1) * interval '1 microsecond', u.group_hash
+            from (
+                select x.id, x.place, {schema}.group_hash(coalesce(x.job_group, v_definition.job_group)) as group_hash
+                from unnest(v_job_ids, p_job_groups) with ordinality x(id, job_group, place)
+            ) u
+            where u.id > 0 and u.group_hash is not null group by u.group_hash;
+        end if;
     end if;
     if not p_is_silent then
-        perform {schema}.wake(l.channel_id) from {schema}.lane l where l.id = v_lane_id;
+        perform {schema}.wake(v_channel_id);
     end if;
-    return coalesce(v_ids, v_job_ids, '{}');
+    return v_job_ids;
 end $$;
