@@ -57,13 +57,20 @@ class Post:
         """Keep a process at work. Returns an exit code: of one told to end, or one that could not begin."""
         while not self._stopping.is_set():
             began_at = time.monotonic()
-            process, is_ready = await self._work()
+            try:
+                process, is_ready = await self._work()
+            except OSError as error:  # no memory, no process left
+                if not self.is_manned.is_set():
+                    logger.error("worker %s cannot be started: %s", self._name, error)
+                    return 1
+                await self._pause(f"cannot be started: {error}", 0.0)
+                continue
             code = process.returncode or 0
             if self._stopping.is_set():
                 return 0 if not is_ready and code in (-signal.SIGTERM, -signal.SIGINT) else _exit_code(code)
             if code > 0 and not self.is_manned.is_set():
                 return code
-            await self._pause(process.pid, code, time.monotonic() - began_at)
+            await self._pause(f"pid {process.pid}, {_how_it_ended(code)}", time.monotonic() - began_at)
         return 0
 
     async def _work(self) -> tuple[asyncio.subprocess.Process, bool]:
@@ -88,13 +95,10 @@ class Post:
             self._leash = None
             leash.drop()
 
-    async def _pause(self, pid: int, code: int, lived_secs: float) -> None:
+    async def _pause(self, news: str, lived_secs: float) -> None:
         self._num_deaths = 1 if lived_secs >= STEADY_SECS else self._num_deaths + 1
         pause_secs = min(MIN_PAUSE_SECS * 2 ** (self._num_deaths - 1), MAX_PAUSE_SECS)
-        logger.warning(
-            "worker %s, pid %s, %s; another takes its place in %g s",
-            self._name, pid, _how_it_ended(code), pause_secs,
-        )  # fmt: skip
+        logger.warning("worker %s, %s; another takes its place in %g s", self._name, news, pause_secs)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), pause_secs)
 
@@ -125,7 +129,8 @@ class Supervisor:
         ready.cancel()
         if first.is_manned.is_set():
             keeping += [asyncio.create_task(post.keep()) for post in others]
-            logger.info("the supervisor keeps %s workers, pid %s", len(self._posts), os.getpid())
+            noun = "worker" if len(self._posts) == 1 else "workers"
+            logger.info("the supervisor keeps %s %s, pid %s", len(self._posts), noun, os.getpid())
         await asyncio.wait(keeping, return_when=asyncio.FIRST_COMPLETED)
         self._ask(max(self._num_signals, 1))
         codes = await asyncio.gather(*keeping)

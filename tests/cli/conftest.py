@@ -19,6 +19,7 @@ from tests.support.eventually import eventually_sync
 APP = """
 import asyncio
 import os
+import signal
 from pathlib import Path
 from cuckmq import Context
 
@@ -34,6 +35,12 @@ async def hold(path: str) -> None:
     Path(path + ".begun").touch()
     while not Path(path).exists():
         await asyncio.sleep(0.01)
+
+@context.job(name="DIE", num_stalls=1)
+async def die(path: str) -> None:
+    with Path(path).open("a") as log:
+        log.write(f"{os.getpid()}\\n")
+    os.kill(os.getpid(), signal.SIGKILL)
 
 @context.job(name="TICK", channel="slow", repeat_secs=0.2)
 async def tick() -> None:

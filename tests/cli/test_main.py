@@ -12,7 +12,7 @@ import cuckmq
 from cuckmq.cli import COMMANDS, main
 from tests.cli.conftest import RunCommand
 
-HEAVY = ["psycopg", "psycopg_pool", "pydantic", "rich", "alembic", "sqlalchemy"]
+HEAVY = ["psycopg", "psycopg_pool", "pydantic", "rich", "alembic", "sqlalchemy", "importlib.metadata"]
 
 
 def imported_by(program: str, suspects: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cuckmq import Context, JobState
+from cuckmq.errors import JobFailed
 from tests.cli.conftest import RunCommand
 from tests.support.eventually import eventually
 from tests.support.processes import is_gone
@@ -96,7 +97,7 @@ async def test_a_process_that_is_killed_is_replaced_and_the_others_go_on(
 
 async def test_a_worker_that_ends_by_itself_is_replaced(run: RunCommand, app: Any) -> None:
     command = run("worker", "app:context", "-p", "1", "--name", "w")
-    command.says("the supervisor keeps 1 workers")
+    command.says("the supervisor keeps 1 worker,")
     before = await pids(app.context, 1)
     os.kill(before["w-1"], signal.SIGTERM)
     command.says(f"worker w-1, pid {before['w-1']}, ended with exit code 0; another takes its place")
@@ -106,6 +107,35 @@ async def test_a_worker_that_ends_by_itself_is_replaced(run: RunCommand, app: An
 
     await eventually(replaced, timeout_secs=30)
     command.signal(signal.SIGINT)
+    assert command.wait() == 0
+
+
+async def test_a_job_that_kills_its_process_takes_down_as_many_as_it_may(
+    run: RunCommand, app: Any, folder: Path
+) -> None:
+    """F6: workers come back after each, other jobs are done, and the job fails in the end."""
+    command = run("worker", "app:context", "-p", "2", "-c", "2", "--name", "w")
+    command.says("the supervisor keeps 2 workers")
+    before = await pids(app.context, 2)
+    poison = await app.die.enqueue(str(folder / "deaths"))
+    others = [await app.touch.enqueue(str(folder / f"touched-{number}")) for number in range(20)]
+    with pytest.raises(JobFailed):
+        await poison.result(timeout_secs=40)
+    job = await poison.get()
+    assert (job.reason, job.stall_count) == ("stalled", 2)
+    deaths = (folder / "deaths").read_text().split()
+    assert len(deaths) == len(set(deaths)) == 2
+    for handle in others:
+        await handle.result(timeout_secs=20)
+
+    async def all_are_back() -> bool:
+        there = {each.pid for each in await app.context.workers.list()} - {int(pid) for pid in deaths}
+        return len(there) == 2
+
+    await eventually(all_are_back, timeout_secs=30)
+    assert command.stderr.count("was killed by SIGKILL; another takes its place") == 2
+    assert not set(deaths).isdisjoint({str(pid) for pid in before.values()})
+    command.signal(signal.SIGTERM)
     assert command.wait() == 0
 
 
