@@ -134,7 +134,13 @@ class Heart:
     def _beat(self, connection: psycopg.Connection[Any], worker_id: int, began_at: float) -> None:
         asked = self._snapshot()
         numbers = [each.attempt.number for each in asked.values()]
-        statement = heartbeat(worker_id, list(asked), numbers, self._latency_secs)
+        statement = heartbeat(
+            worker_id,
+            list(asked),
+            numbers,
+            latency_secs=self._latency_secs,
+            beat_secs=self._beat_secs,
+        )
         sent_at = time.monotonic()
         (pulse,) = run_sync(connection, statement, self._database.schema)
         self._latency_secs = time.monotonic() - sent_at

@@ -98,7 +98,7 @@ async def test_what_others_set_does_no_harm_and_we_set_nothing(rig: Rig, queue: 
         pooled, autocommit=True, prepare_threshold=None
     ) as neighbour:
         await neighbour.execute("create schema evil")
-        for table in ("job", "ready", "running", "worker", "finalized_job"):
+        for table in ("job", "ready", "running", "worker", "finalized"):
             await neighbour.execute(f"create table evil.{table} (id bigint)")
         await neighbour.execute(
             "create function evil.now() returns timestamptz language sql return timestamptz '1999-01-01'"
@@ -115,7 +115,7 @@ async def test_what_others_set_does_no_harm_and_we_set_nothing(rig: Rig, queue: 
                     await handle.result(timeout_secs=20)
                 path = await neighbour.execute("show search_path")
                 assert await path.fetchone() == ("evil, pg_catalog",), "it was the same session"
-        for table in ("job", "ready", "running", "worker", "finalized_job"):
+        for table in ("job", "ready", "running", "worker", "finalized"):
             assert await (await neighbour.execute(f"select * from evil.{table}")).fetchall() == []
         left = await neighbour.execute(
             "select name from pg_settings where source = 'session' and name = any(%s)",
