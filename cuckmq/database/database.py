@@ -19,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from cuckmq.database.connect import check, check_sync, configure, configure_sync, with_defaults
+from cuckmq.database.lend import lend
 from cuckmq.database.locate import locate_database
 from cuckmq.database.run import run, run_sync
 from cuckmq.errors import ConfigurationError
@@ -98,7 +99,7 @@ class Database:
     async def connection(self) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
         """Lend a connection of the pool. What it did is committed at the end, or rolled back."""
         pool = await self._open()
-        async with pool.connection() as connection:
+        async with lend(pool) as connection:
             yield connection
 
     @contextmanager

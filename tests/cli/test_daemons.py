@@ -33,6 +33,7 @@ async def test_the_first_signal_drains(
     assert "Traceback" not in command.stderr
 
 
+@pytest.mark.fault("A10")
 async def test_the_second_signal_lets_go(run: RunCommand, app: Any, folder: Path) -> None:
     """E34: what is in hand goes back to the queue, and no try is counted."""
     command = run("worker", "app:context")

@@ -54,6 +54,7 @@ async def test_a_process_is_used_up(context: Context):
     assert pids[0] == pids[1] != pids[2] == pids[3]
 
 
+@pytest.mark.fault("A4")
 async def test_the_death_of_a_process_fails_one_job(context: Context):
     """E28: it counts as an error, says which signal it was, and is tried again; the pool is rebuilt."""
     die = context.job(name="die", executor="process")(work.die)

@@ -11,6 +11,7 @@ from tests.reliability.rig import Rig
 NUM_INNOCENTS = 20
 
 
+@pytest.mark.fault("A6")
 async def test_the_innocents_beside_a_poison_all_succeed(rig: Rig, queue: Context):
     """F6: it ends after num_stalls, errors in between or not; jobs of one try claimed with it all succeed.
 

@@ -66,6 +66,7 @@ async def test_a_job_that_never_ends_moves_on(rig: Rig, queue: Context):
     assert (job.state, job.error_count, job.stall_count) == (JobState.RUNNING, 0, 1)
 
 
+@pytest.mark.fault("A13", "A14")
 async def test_a_frozen_worker_loses_its_jobs_and_can_change_nothing(rig: Rig, queue: Context):
     """E15, E13: SIGSTOP for longer than the lease: another runs the jobs; the late writes change no row."""
     frozen = await rig.start(concurrency=2)
@@ -97,6 +98,7 @@ async def test_a_blocked_event_loop_loses_nothing(rig: Rig, queue: Context):
     assert len(rig.log.entries("start", handle.id)) == 1
 
 
+@pytest.mark.fault("A6")
 async def test_a_job_that_kills_its_worker_ends(rig: Rig, queue: Context):
     """F6: it survives num_stalls lost workers and fails with the next; its neighbours are unharmed."""
     options = {"heartbeat_secs": 0.2, "lease_secs": 1.0}
@@ -119,11 +121,14 @@ async def test_a_job_that_kills_its_worker_ends(rig: Rig, queue: Context):
         await handle.result(timeout_secs=20)
 
 
-async def test_sigterm_at_any_moment_leaves_nothing_running(rig: Rig, queue: Context):
+@pytest.mark.fault("A11")
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("num_rounds", [10, pytest.param(200, marks=pytest.mark.full)])
+async def test_sigterm_at_any_moment_leaves_nothing_running(rig: Rig, queue: Context, num_rounds: int):
     """E33, M4: ended while claiming, a worker leaves no row of its own behind, at once."""
     dice = random.Random(7)
-    await queue.definitions["plain"].enqueue_many(list(range(20_000)))
-    for _ in range(8):
+    for _ in range(num_rounds):
+        await queue.definitions["plain"].enqueue_many(list(range(2000)))
         worker = await rig.start()
         await asyncio.sleep(dice.uniform(0, 0.15))
         worker.send(signal.SIGTERM)
