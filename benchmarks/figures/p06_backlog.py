@@ -11,7 +11,7 @@ from benchmarks.run import Run
 TITLE = "1,000,000 jobs waiting"
 NUM_WAITING = 1_000_000
 NUM_FIRST = 20_000
-TABLES = ("job", "ready", "running", "finalized_job")
+TABLES = ("job", "ready", "running", "finalized")
 
 
 def first_rate(run: Run, num_waiting: int, *, is_analysed: bool = True) -> float:

@@ -21,15 +21,19 @@ def add_history(place: Place, num: int) -> None:
     """Make jobs that ended two days ago, as a worker would have left them."""
     place.connection.execute(
         f"""
-        insert into "{SCHEMA}".finalized_job (id, definition_id, lane_id, num_attempts, num_stalls,
-            error_count, stall_count, attempt, worker_id, run_at, created_at, claimed_at, finalized_at, state,
-            payload, result)
-        select nextval('"{SCHEMA}".job_id_seq'), d.id, d.lane_id, 1, 1, 0, 0, 1, 1, t.at, t.at, t.at, t.at,
-            'succeeded', '{{"n": 1}}', 'null'
-        from generate_series(1, %s) i,
-            lateral (select now() - interval '2 days' + i * interval '1 millisecond') t (at),
-            "{SCHEMA}".job_definition d
-        where d.name = 'bench'
+        with letter as (
+            insert into "{SCHEMA}".job
+                (definition_id, lane_id, num_attempts, num_stalls, run_at, created_at, payload)
+            select d.id, d.lane_id, 1, 1, t.at, t.at, '{{"n": 1}}'
+            from generate_series(1, %s) i,
+                lateral (select now() - interval '2 days' + i * interval '1 millisecond') t (at),
+                "{SCHEMA}".job_definition d
+            where d.name = 'bench'
+            returning id, definition_id, lane_id, run_at
+        )
+        insert into "{SCHEMA}".finalized (job_id, definition_id, lane_id, attempt, worker_id, claimed_at,
+            finalized_at, state, result, is_tied)
+        select id, definition_id, lane_id, 1, 1, run_at, run_at, 'succeeded', 'null', false from letter
         """.encode(),
         (num,),
     )
@@ -56,7 +60,7 @@ def drain(run: Run, *, is_purged: bool) -> float:
             if orchestrator is not None:
                 orchestrator.kill()
                 orchestrator.wait()
-        row = place.connection.execute(f'select count(*) from "{SCHEMA}".finalized_job'.encode()).fetchone()
+        row = place.connection.execute(f'select count(*) from "{SCHEMA}".finalized'.encode()).fetchone()
         assert row is not None
         if is_purged:
             num_purged = num_ended + num_jobs - row[0]
