@@ -127,13 +127,13 @@ class Dispatcher:
         channel_ids = self._session.channel_ids
         return channel_ids is None or channel_id in channel_ids
 
-    def lose(self) -> None:
+    def lose(self, *, is_cut_off: bool = False) -> None:
         """The queue has taken this worker for dead, or may have: let everything go and register anew."""
         self._desk.abandon("lost")
         self._lookout.settled()
         if self.worker_id:
             self._on_lost()
-        self._session.worker_id = 0
+        self._session.lose(is_cut_off=is_cut_off)
         self._desk.changed.set()
 
     def stop_claiming(self) -> None:

@@ -82,7 +82,7 @@ class Ear:
     def on_silence(self, worker_id: int) -> None:
         """No beat got through for so long that the lease may be over."""
         if worker_id == self._dispatcher.worker_id:
-            self._dispatcher.lose()
+            self._dispatcher.lose(is_cut_off=True)
 
     def from_thread(self, function: Callable[P, None]) -> Callable[P, None]:
         """Have another thread, the heart's, call a function on the worker's event loop."""

@@ -70,6 +70,7 @@ class Exchanger:
         claimed = [row for row in rows if row.verdict is None]
         if worker_id != self._session.worker_id:
             claimed = []  # They are a worker's that was given up meanwhile, and go back with its lease.
+        self._appetite.learn(len(ended), sum(each.duration_secs for each in ended), began_at)
         self._settle(ended, rows)
         self._lay_down(claimed)
         self._look_ahead(rows, claimed, demand, began_at)
@@ -77,7 +78,6 @@ class Exchanger:
         return any(each.outcome is None and each.attempt.ending == "stopping" for each in ended)
 
     def _settle(self, ended: list[Ended], rows: list[Row]) -> None:
-        self._appetite.learn(len(ended), sum(each.duration_secs for each in ended))
         self._tally.ended(ended, rows, self._desk.in_hand)
         self._desk.settled(ended)
         self._on_settled(ended, rows)

@@ -19,7 +19,7 @@ import psycopg
 
 from cuckmq._runtime.habits import Habits
 from cuckmq.context import Context
-from cuckmq.database.connect import connect
+from cuckmq.database.connect import connect, cut
 from cuckmq.database.migrate import check_schema
 from cuckmq.database.run import run
 from cuckmq.protocol import workers
@@ -94,6 +94,12 @@ class Session:
         if connection is not None:
             with contextlib.suppress(psycopg.Error):
                 await connection.close()
+
+    def lose(self, *, is_cut_off: bool) -> None:
+        """Have no worker any more. One that is cut off waits for no answer: it would be about that worker."""
+        self.worker_id = 0
+        if is_cut_off and self._connection is not None:
+            cut(self._connection)
 
     async def _connect(self) -> None:
         dsn = await asyncio.to_thread(lambda: self._context.database.dsn)
