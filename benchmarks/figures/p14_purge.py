@@ -22,19 +22,18 @@ def add_history(place: Place, num: int) -> None:
     place.connection.execute(
         f"""
         with letter as (
-            insert into "{SCHEMA}".job (
-                definition_id, lane_id, num_attempts, num_stalls, run_at, created_at, payload)
+            insert into "{SCHEMA}".job
+                (definition_id, lane_id, num_attempts, num_stalls, run_at, created_at, payload)
             select d.id, d.lane_id, 1, 1, t.at, t.at, '{{"n": 1}}'
             from generate_series(1, %s) i,
                 lateral (select now() - interval '2 days' + i * interval '1 millisecond') t (at),
                 "{SCHEMA}".job_definition d
-            where d.name = 'bench' returning *
+            where d.name = 'bench'
+            returning id, definition_id, lane_id, run_at
         )
-        insert into "{SCHEMA}".finalized (
-            job_id, definition_id, lane_id, attempt, worker_id, claimed_at, finalized_at, state, result,
-            is_tied)
-        select l.id, l.definition_id, l.lane_id, 1, 1, l.run_at, l.run_at, 'succeeded', 'null', false
-        from letter l
+        insert into "{SCHEMA}".finalized (job_id, definition_id, lane_id, attempt, worker_id, claimed_at,
+            finalized_at, state, result, is_tied)
+        select id, definition_id, lane_id, 1, 1, run_at, run_at, 'succeeded', 'null', false from letter
         """.encode(),
         (num,),
     )
