@@ -28,6 +28,7 @@ from cuckmq._runtime.desk import Running
 from cuckmq.database.connect import connect_sync, is_direct
 from cuckmq.database.database import Database
 from cuckmq.database.run import run_sync
+from cuckmq.errors import CuckmqError
 from cuckmq.protocol.workers import Pulse, heartbeat, hold_worker
 
 _logger = logging.getLogger("cuckmq.heart")
@@ -108,7 +109,7 @@ class Heart:
                     self._hold(connection, worker_id)
                     self._beat(connection, worker_id, began_at)
             except Exception as error:
-                known = isinstance(error, (psycopg.Error, OSError))
+                known = isinstance(error, (psycopg.Error, OSError, CuckmqError))
                 _logger.warning("worker %s: a beat failed: %s", worker_id, error, exc_info=not known)
                 if connection is not None:
                     connection.close()

@@ -3,6 +3,11 @@
 Statements here are single calls, so connections commit by themselves. Dead peers must be noticed in
 seconds, so TCP keepalives are on unless the DSN says otherwise. Behind a pooler, where the server
 under a connection changes from one statement to the next, prepared statements are left out.
+
+The queue's functions are written for READ COMMITTED: each waits for a row, and then must see what it has
+become. A role or a database may have another default, under which they would fail with 40001 wherever they
+meet. So a connection of ours says what it wants. It says so only where the default differs, and never
+through a pooler, where what is set would stay behind for somebody else.
 """
 
 from __future__ import annotations
@@ -22,6 +27,11 @@ DEFAULTS: Final[dict[str, Any]] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
+
+_WHO_IS_IT: Final = (
+    "select pg_catalog.pg_backend_pid(), pg_catalog.current_setting('default_transaction_isolation')"
+)
+_READ_COMMITTED: Final = "set default_transaction_isolation to 'read committed'"
 
 
 def with_defaults(dsn: str) -> str:
@@ -58,17 +68,21 @@ def connect_sync(dsn: str) -> psycopg.Connection[Any]:
 
 async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
     """Prepare a new connection: learn whether it is direct, and if not, keep the session plain."""
-    cursor = await connection.execute("select pg_catalog.pg_backend_pid()", prepare=False)
-    row = await cursor.fetchone()
-    if row is None or row[0] != connection.info.backend_pid:
+    cursor = await connection.execute(_WHO_IS_IT, prepare=False)
+    pid, isolation = await cursor.fetchone() or (None, None)
+    if pid != connection.info.backend_pid:
         connection.prepare_threshold = None
+    elif isolation != "read committed":
+        await connection.execute(_READ_COMMITTED, prepare=False)
 
 
 def configure_sync(connection: psycopg.Connection[Any]) -> None:
     """Do what configure() does, in the sync world."""
-    row = connection.execute("select pg_catalog.pg_backend_pid()", prepare=False).fetchone()
-    if row is None or row[0] != connection.info.backend_pid:
+    pid, isolation = connection.execute(_WHO_IS_IT, prepare=False).fetchone() or (None, None)
+    if pid != connection.info.backend_pid:
         connection.prepare_threshold = None
+    elif isolation != "read committed":
+        connection.execute(_READ_COMMITTED, prepare=False)
 
 
 async def check(connection: psycopg.AsyncConnection[Any]) -> None:
