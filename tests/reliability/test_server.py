@@ -7,6 +7,7 @@ import itertools
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -22,8 +23,9 @@ from tests.support.eventually import eventually
 
 
 @pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.fault("B3", "B4")
 async def test_the_database_is_restarted_under_worker_and_orchestrator(
-    private_cluster: PrivateCluster, tmp_path: Path, at_once: bool
+    private_cluster: PrivateCluster, tmp_path: Path, recovered: Callable[[str, float], None], at_once: bool
 ):
     """E35, M4, D5: after a crash or a stop of the server, claims, repeats and schedules go on."""
     async with rig_for(private_cluster.dsn, "restarted", tmp_path) as (rig, context):
@@ -42,11 +44,13 @@ async def test_the_database_is_restarted_under_worker_and_orchestrator(
             await asyncio.sleep(1)  # the outage itself, which must have some length
             stopped_at = time.monotonic()
             await asyncio.to_thread(private_cluster.start)
+            started_at = time.monotonic()
             await eventually(lambda: ticks and ticks[-1] > stopped_at + 0.5, timeout_secs=30)
             for handle in handles:
                 await handle.result(timeout_secs=30)
             again = await context.definitions["sleep"].enqueue(0.0)
             assert await again.result(timeout_secs=10) == 1
+            recovered("B3" if at_once else "B4", time.monotonic() - started_at)
         assert worker.is_alive
         assert max(job.stall_count for job in await context.jobs.get_many([h.id for h in handles])) == 0
         worker.send(signal.SIGTERM)
@@ -55,6 +59,7 @@ async def test_the_database_is_restarted_under_worker_and_orchestrator(
         assert await context.jobs.find_problems() == []
 
 
+@pytest.mark.fault("B1")
 async def test_every_session_of_a_worker_is_terminated(dsn: str, context: Context):
     """E35: whichever connection is cut, and whenever, nothing is lost and nothing is left behind."""
     runs: list[int] = []
