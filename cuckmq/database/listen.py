@@ -6,8 +6,9 @@ nothing, in a network that went silent. So
 
 - after every (re)connection subscribers are told to look for themselves: what was said meanwhile is gone;
 - every few seconds the listener sends itself a message through the server, and if it does not hear
-  it, the connection is deaf: it is dropped and made anew;
-- a server that takes no writes any more is left: its standby has taken over, and speaks elsewhere;
+  it, the connection is deaf: it is dropped and made anew. Where a pooler may stand between, another
+  connection sends it;
+- a server that takes no writes any more is left: its standby has taken over, and is heard elsewhere;
 - behind a pooler it finds itself deaf from the start, says so once, and tries again now and then,
   while everyone polls.
 
@@ -27,7 +28,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from cuckmq.database.connect import connect
+from cuckmq.database.connect import connect, cut, is_direct
 from cuckmq.database.database import Database
 
 _logger = logging.getLogger("cuckmq.listener")
@@ -35,8 +36,7 @@ _logger = logging.getLogger("cuckmq.listener")
 PING_SECS: Final = 15.0
 PONG_TIMEOUT_SECS: Final = 5.0
 MAX_PAUSE_SECS: Final = 30.0
-
-_PING: Final = (
+PING: Final = (
     "select mode, pg_catalog.pg_notify(%s, case mode when 'on' then 'demoted' else 'ping' end) "
     "from pg_catalog.current_setting('transaction_read_only') mode"
 )
@@ -131,10 +131,21 @@ class Listener:
             await connection.close()
 
     async def _ping(self, connection: psycopg.AsyncConnection[Any], channel: str) -> None:
-        cursor = await connection.execute(_PING, (channel,), prepare=False)
-        if (await cursor.fetchone() or ("on",))[0] == "on":
-            # It was demoted and left our session alive: who writes does so elsewhere, and is heard there.
-            raise psycopg.OperationalError("the server takes no writes any more")
+        if not is_direct(connection):
+            # A pooler lends us the session that listens for as long as we ask, so we would hear ourselves and
+            # nobody else. Another connection must ask.
+            async with self._database.connection() as other:
+                await other.execute(PING, (channel,), prepare=False)
+            return
+        # In a network that went silent even the question would take longer than the answer may.
+        timer = asyncio.get_running_loop().call_later(PONG_TIMEOUT_SECS, cut, connection)
+        try:
+            cursor = await connection.execute(PING, (channel,), prepare=False)
+            if (await cursor.fetchone() or ("on",))[0] == "on":
+                # It was demoted and left our session alive.
+                raise psycopg.OperationalError("the server takes no writes any more")
+        finally:
+            timer.cancel()
 
     async def _hear(self, connection: psycopg.AsyncConnection[Any], channel: str, wait_secs: float) -> bool:
         """Wait for words; whatever comes, even a neighbour's ping, shows that we are not deaf."""

@@ -14,10 +14,11 @@ JOBS: Final = """
     from {schema}.all_job where id = any(%s)
 """
 ENDINGS: Final = """
-    select u.id, f.state, f.reason, f.result::text, f.errors
+    select u.id, f.state, f.reason, f.result::text, j.errors
     from unnest(%s::bigint[]) u(id)
-    left join {schema}.finalized_job f on f.id = u.id
-    where f.id is not null or not exists (select from {schema}.job j where j.id = u.id)
+    left join {schema}.finalized f on f.job_id = u.id
+    left join {schema}.job j on j.id = u.id
+    where f.job_id is not null or j.id is null
 """
 COUNTS: Final = """
     select 'scheduled', count(*) from {schema}.scheduled where job_id is not null
@@ -26,7 +27,7 @@ COUNTS: Final = """
         + (select count(*) from {schema}.waiting)
     union all select 'blocked', count(*) from {schema}.blocked
     union all select 'running', count(*) from {schema}.running
-    union all select state, count(*) from {schema}.finalized_job group by state
+    union all select state, count(*) from {schema}.finalized group by state
 """
 NAME: Final = """
     select d.name from {schema}.job j join {schema}.job_definition d on d.id = j.definition_id where j.id = %s

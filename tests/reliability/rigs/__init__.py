@@ -1,1 +1,1 @@
-"""What faults are played on: servers in pairs, and servers that are set or placed in a certain way."""
+"""Where faults come from: one file, one rig."""
