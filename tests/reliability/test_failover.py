@@ -15,7 +15,7 @@ import pytest
 from psycopg_pool import PoolTimeout
 
 from cuckmq import Context, JobState, Orchestrator, Worker
-from cuckmq.errors import DatabaseReadOnly
+from cuckmq.errors import DatabaseReadOnly, EnqueueUnknown
 from tests.reliability.rig import Rig, WorkerProcess, rig_for
 from tests.reliability.rigs.pair import Pair
 from tests.support.eventually import eventually
@@ -52,7 +52,7 @@ class Play:
         number = 0
         while True:
             number += 1
-            with contextlib.suppress(psycopg.Error, PoolTimeout, DatabaseReadOnly):
+            with contextlib.suppress(psycopg.Error, PoolTimeout, EnqueueUnknown, DatabaseReadOnly):
                 self.acked[number] = (await self.context.definitions["effect"].enqueue(number)).id
             await asyncio.sleep(0.02)
 

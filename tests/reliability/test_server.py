@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import os
 import signal
 import sys
 import time
@@ -16,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 from cuckmq import Context, JobDefinition, JobState, Orchestrator, Worker
 from cuckmq.database.run import run
+from cuckmq.errors import EnqueueUnknown
 from cuckmq.protocol import inspect
 from tests.reliability.rig import rig_for
 from tests.support.database import PrivateCluster
@@ -165,4 +168,36 @@ async def test_the_program_of_the_readme_prints_1000_lines_and_leaves_nothing(ds
     assert process.returncode == 0
     async with Context(dsn, schema=schema) as context:
         assert (await context.jobs.count())[JobState.RUNNING] == 0
+        assert await context.jobs.find_problems() == []
+
+
+@pytest.mark.fault("B2")
+async def test_a_backend_is_killed_and_the_server_restarts_all(
+    private_cluster: PrivateCluster, tmp_path: Path, recovered: Callable[[str, float], None]
+):
+    """E35: the server ends every session, recovers, and all goes on."""
+    async with rig_for(private_cluster.dsn, "restarted", tmp_path) as (rig, context):
+        worker = await rig.start(concurrency=4)
+        sleep = context.definitions["sleep"]
+        handles = await sleep.enqueue_many([0.2] * 40)
+        await eventually(lambda: len(rig.log.entries("start")) >= 5)
+        async with context.database.connection() as connection:
+            cursor = await connection.execute("select pg_backend_pid()")
+            ((victim,),) = await cursor.fetchall()
+        os.kill(victim, signal.SIGKILL)
+        killed_at = time.monotonic()
+
+        async def is_back() -> bool:
+            with contextlib.suppress(psycopg.Error, EnqueueUnknown):
+                return await (await sleep.enqueue(0.0)).result(timeout_secs=30) == 1
+            return False
+
+        await eventually(is_back, timeout_secs=30)
+        for handle in handles:
+            await handle.result(timeout_secs=30)
+        recovered("B2", time.monotonic() - killed_at)
+        assert worker.is_alive
+        starts = [entry.job_id for entry in rig.log.entries("start")]
+        assert sorted({handle.id for handle in handles} & set(starts)) == sorted(h.id for h in handles)
+        assert all(starts.count(handle.id) == 1 for handle in handles), "a try was made twice"
         assert await context.jobs.find_problems() == []

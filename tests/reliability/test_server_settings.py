@@ -29,21 +29,16 @@ def _assert_each_once(log: Log, job_ids: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "settings", "locked_secs"), [("B13", {"statement_timeout": "200ms"}, 1.0), ("B15", {}, 5.0)]
+    "fault", [("B13", "200ms", 1.0), ("B15", "0", 5.0)], ids=["statement_timeout", "no_timeout"]
 )
 @pytest.mark.fault("B13", "B15")
 async def test_a_table_is_locked_for_a_while(
-    dsn: str,
-    schema: str,
-    tmp_path: Path,
-    recovered: Recovered,
-    row: str,
-    settings: dict[str, str],
-    locked_secs: float,
+    dsn: str, schema: str, tmp_path: Path, recovered: Recovered, fault: tuple[str, str, float]
 ):
     """E35: statements wait, or time out and are tried again; no lease is lost, no job runs twice."""
+    row, timeout, locked_secs = fault
     async with rig_for(dsn, schema, tmp_path) as (rig, context):
-        worker = await rig.start(dsn=_with(dsn, **settings), concurrency=4)
+        worker = await rig.start(dsn=_with(dsn, statement_timeout=timeout), concurrency=4)
         sleep = context.definitions["sleep"]
         first = await sleep.enqueue_many([0.5] * 8)
         await eventually(lambda: len(rig.log.entries("start")) >= 4)
@@ -112,7 +107,7 @@ async def test_a_session_that_idles_in_its_transaction_is_ended(dsn: str, schema
     async with Context(impatient, schema=schema) as context:
 
         @context.job(name="j", num_attempts=2, backoff=0.05)
-        async def job(attempt: Attempt) -> None:
+        async def job(payload: None, attempt: Attempt) -> None:
             async with attempt.transaction() as connection:
                 await connection.execute(f"insert into {schema}.effect values (%s)", (attempt.number,))
                 await asyncio.sleep(1.0 if attempt.number == 1 else 0.0)
@@ -122,7 +117,7 @@ async def test_a_session_that_idles_in_its_transaction_is_ended(dsn: str, schema
         async with context.database.connection() as connection:
             await connection.execute(f"create table {schema}.effect (attempt integer)")
         async with Worker(context):
-            handle = await job.enqueue()
+            handle = await job.enqueue(None)
             await handle.result(timeout_secs=15)
         async with context.database.connection() as connection:
             cursor = await connection.execute(f"select attempt from {schema}.effect")
