@@ -12,6 +12,7 @@
      |   +- SchemaMissing                  the queue's schema was never migrated
      |   +- SchemaOutdated                 the schema is older than this library
      |   +- SchemaTooNew                   the schema is newer than this library
+     +- DatabaseReadOnly                   the server takes no writes: it is a standby, or was demoted
      +- EnqueueError                       the job was refused; nothing was enqueued
      |   +- InvalidPayload (ValueError)    the payload does not fit, or cannot be stored
      |   +- DefinitionNotDeployed          the database does not know this definition
@@ -81,6 +82,10 @@ class SchemaOutdated(SchemaError):
 
 class SchemaTooNew(SchemaError):
     """The queue's schema is newer than this library knows."""
+
+
+class DatabaseReadOnly(CuckmqError):
+    """The server takes no writes: it is a standby, or was demoted. Nothing was done."""
 
 
 class EnqueueError(CuckmqError):

@@ -29,6 +29,7 @@ from psycopg_pool import PoolTimeout
 
 from cuckmq.database.database import Database
 from cuckmq.database.listen import Hint, Listener
+from cuckmq.errors import DatabaseReadOnly
 from cuckmq.event_text import from_text, kinds_of
 from cuckmq.events import Event
 from cuckmq.protocol.feed import read_events, subscribe, unsubscribe
@@ -81,7 +82,7 @@ class Subscription(Generic[EventT]):
         self._hang_up()
         if self._subscription_id is not None:
             # If it cannot be taken away it expires.
-            with contextlib.suppress(psycopg.Error, PoolTimeout, OSError):
+            with contextlib.suppress(psycopg.Error, PoolTimeout, OSError, DatabaseReadOnly):
                 await self._database.run(unsubscribe(self._subscription_id))
 
     def __aiter__(self) -> Self:

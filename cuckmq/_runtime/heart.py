@@ -29,6 +29,7 @@ from cuckmq._runtime.lease import Lease
 from cuckmq.database.connect import connect_sync, cut, is_direct
 from cuckmq.database.database import Database
 from cuckmq.database.run import run_sync
+from cuckmq.errors import CuckmqError
 from cuckmq.protocol.workers import Pulse, heartbeat, hold_worker
 
 _logger = logging.getLogger("cuckmq.heart")
@@ -108,7 +109,7 @@ class Heart:
                     self._hold(self._connection, worker_id)
                     self._beat(self._connection, worker_id, began_at)
             except Exception as error:
-                known = isinstance(error, (psycopg.Error, OSError))
+                known = isinstance(error, (psycopg.Error, OSError, CuckmqError))
                 _logger.warning("worker %s: a beat failed: %s", worker_id, error, exc_info=not known)
                 self._hang_up()
             pause_secs = self._beat_secs if self._connection is not None else min(0.5, self._beat_secs)

@@ -19,7 +19,7 @@ from psycopg_pool import PoolTimeout
 
 from cuckmq.attempt import Attempt
 from cuckmq.context import Context
-from cuckmq.errors import AttemptLost, ConfigurationError, CuckmqError
+from cuckmq.errors import AttemptLost, ConfigurationError, CuckmqError, DatabaseReadOnly
 from cuckmq.events import JobProgressed, JobUpdated
 from cuckmq.progress import Said, as_text
 from cuckmq.protocol.progress import Note, note_progress
@@ -101,7 +101,7 @@ class Scribe:
                 async with asyncio.timeout(deadline - time.monotonic()):
                     try:
                         await self.write_now(attempt)
-                    except (psycopg.Error, PoolTimeout, OSError) as error:
+                    except (psycopg.Error, PoolTimeout, OSError, DatabaseReadOnly) as error:
                         _logger.warning("job %s: its last word is not written yet: %s", attempt.job_id, error)
                         await asyncio.sleep(WRITE_SECS)
                     is_written = attempt.outbox.is_empty

@@ -16,6 +16,10 @@ may take up to twice as long.
 `options` in the DSN would be the other way to tell the server, but PgBouncer refuses it, and by `set` one
 client of a pooler would leave its wishes to the next. So nothing is set where the server's process is not
 the one that the connection was promised.
+
+Whoever set it, one thing is overruled: the queue's functions are written for READ COMMITTED, where each waits
+for a row and then sees what has become of it. Under another default they would fail with 40001 wherever two
+workers meet.
 """
 
 from __future__ import annotations
@@ -51,6 +55,9 @@ SERVER_DEFAULTS: Final[dict[str, str]] = {
 _BEGIN: Final = """
 select
     pg_catalog.pg_backend_pid(),
+    case when pg_catalog.pg_backend_pid() operator(pg_catalog.=) {pid}
+        then pg_catalog.set_config('default_transaction_isolation', 'read committed', false)
+    end,
     (
         select pg_catalog.count(pg_catalog.set_config(known.name, wanted.setting, false))
         from pg_catalog.pg_settings as known, (values {wanted}) as wanted (name, setting)

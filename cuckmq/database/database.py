@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -22,10 +22,17 @@ from cuckmq.database.connect import check, check_sync, configure, configure_sync
 from cuckmq.database.lend import lend
 from cuckmq.database.locate import locate_database
 from cuckmq.database.run import run, run_sync
-from cuckmq.errors import ConfigurationError
+from cuckmq.errors import ConfigurationError, DatabaseReadOnly
 from cuckmq.protocol.statement import RowT, Statement
 
 MAX_POOL_SIZE = 10
+
+READ_ONLY: Final = (DatabaseReadOnly, psycopg.errors.ReadOnlySqlTransaction)
+"""What a server says that was demoted with its sessions left alive.
+
+Such a connection is sound and would be lent again and again, to no end. Closed, the pool puts another in its
+place, and that one goes to whoever is the primary now.
+"""
 
 
 class Database:
@@ -100,13 +107,21 @@ class Database:
         """Lend a connection of the pool. What it did is committed at the end, or rolled back."""
         pool = await self._open()
         async with lend(pool) as connection:
-            yield connection
+            try:
+                yield connection
+            except READ_ONLY:
+                await connection.close()
+                raise
 
     @contextmanager
     def connection_sync(self) -> Generator[psycopg.Connection[Any]]:
         """Do what connection() does, from the sync world."""
         with self._sync().connection() as connection:
-            yield connection
+            try:
+                yield connection
+            except READ_ONLY:
+                connection.close()
+                raise
 
     async def close(self) -> None:
         """Close what this opened. It opens again when used again."""

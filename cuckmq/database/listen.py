@@ -8,6 +8,7 @@ nothing, in a network that went silent. So
 - every few seconds the listener sends itself a message through the server, and if it does not hear
   it, the connection is deaf: it is dropped and made anew. Where a pooler may stand between, another
   connection sends it;
+- a server that takes no writes any more is left: its standby has taken over, and is heard elsewhere;
 - behind a pooler it finds itself deaf from the start, says so once, and tries again now and then,
   while everyone polls.
 
@@ -35,7 +36,10 @@ _logger = logging.getLogger("cuckmq.listener")
 PING_SECS: Final = 15.0
 PONG_TIMEOUT_SECS: Final = 5.0
 MAX_PAUSE_SECS: Final = 30.0
-PING: Final = "select pg_catalog.pg_notify(%s, 'ping')"
+PING: Final = (
+    "select mode, pg_catalog.pg_notify(%s, case mode when 'on' then 'demoted' else 'ping' end) "
+    "from pg_catalog.current_setting('transaction_read_only') mode"
+)
 
 Hint = tuple[str, int]
 """A word and a number: `("ready", channel_id)`, `("cancel", job_id)`, `("destroyed", channel_id)`,
@@ -113,7 +117,7 @@ class Listener:
             is_pong_due, wait_secs = True, PONG_TIMEOUT_SECS
             await self._ping(connection, channel)
             while True:
-                if await self._hear(connection, wait_secs):
+                if await self._hear(connection, channel, wait_secs):
                     is_pong_due, wait_secs = False, PING_SECS
                 elif is_pong_due:
                     raise _DeafError(
@@ -136,19 +140,26 @@ class Listener:
         # In a network that went silent even the question would take longer than the answer may.
         timer = asyncio.get_running_loop().call_later(PONG_TIMEOUT_SECS, cut, connection)
         try:
-            await connection.execute(PING, (channel,), prepare=False)
+            cursor = await connection.execute(PING, (channel,), prepare=False)
+            if (await cursor.fetchone() or ("on",))[0] == "on":
+                # It was demoted and left our session alive.
+                raise psycopg.OperationalError("the server takes no writes any more")
         finally:
             timer.cancel()
 
-    async def _hear(self, connection: psycopg.AsyncConnection[Any], wait_secs: float) -> bool:
+    async def _hear(self, connection: psycopg.AsyncConnection[Any], channel: str, wait_secs: float) -> bool:
         """Wait for words; whatever comes, even a neighbour's ping, shows that we are not deaf."""
-        has_heard = False
+        has_heard = is_in_doubt = False
         async for notification in connection.notifies(timeout=wait_secs, stop_after=1):
             has_heard = True
             if not self.is_connected.is_set():
                 self.is_connected.set()
                 self._tell(("connected", 0))
             self._understand(notification.payload)
+            is_in_doubt = notification.payload == "demoted"
+        if is_in_doubt:
+            # A neighbour says so, whose ping would else have spared us our own. We see for ourselves.
+            await self._ping(connection, channel)
         return has_heard
 
     def _understand(self, payload: str) -> None:

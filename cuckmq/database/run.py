@@ -19,6 +19,7 @@ from cuckmq.errors import (
     ChannelNotFound,
     ConfigurationError,
     CuckmqError,
+    DatabaseReadOnly,
     DefinitionNotDeployed,
     DefinitionNotFound,
     DuplicateJob,
@@ -38,6 +39,7 @@ async def run(
 
     Raises:
         SchemaMissing, SchemaOutdated: the schema is not there, or lacks what the statement calls.
+        DatabaseReadOnly: this server is a standby, or was demoted.
         DefinitionNotDeployed, DuplicateJob, WorkerLost, NotFound, ConfigurationError: as the statement says.
         psycopg.Error: whatever else the database or the connection has to say.
     """
@@ -86,6 +88,8 @@ def translate(error: psycopg.Error, schema: str) -> NoReturn:
         raise OURS[code](f"{told}{hint}") from error
     if code in OF_JOBS:
         raise OF_JOBS[code](f"{told}{hint}", job_id=int(error.diag.message_detail or 0)) from error
+    if isinstance(error, pg.ReadOnlySqlTransaction):
+        raise DatabaseReadOnly(read_only(told)) from error
     if isinstance(error, pg.InvalidSchemaName):
         raise SchemaMissing(missing_schema(schema)) from error
     if isinstance(error, (pg.UndefinedFunction, pg.UndefinedTable)) and schema in told:
@@ -93,6 +97,14 @@ def translate(error: psycopg.Error, schema: str) -> NoReturn:
             f'schema "{schema}" lacks what this cuckmq calls: run `cuckmq migrate --schema {schema}`'
         ) from error
     raise error
+
+
+def read_only(told: str) -> str:
+    """Say that the server takes no writes, and what to do."""
+    return (
+        f"the database takes no writes ({told}): it is a standby, or was demoted. Name all of its servers in "
+        "the DSN and add target_session_attrs=read-write, so that connections go to the one that does"
+    )
 
 
 def missing_schema(schema: str) -> str:

@@ -76,6 +76,7 @@ BAD_OPTIONS: list[tuple[dict[str, Any], type[CuckmqError], str]] = [
 
 
 @pytest.mark.parametrize(("options", "family", "complaint"), BAD_OPTIONS)
+@pytest.mark.fault("E6")
 async def test_bad_options(
     context: Context,
     ping: JobDefinition[Ping, int],

@@ -91,6 +91,7 @@ def live(session: Session) -> None:
     assert len(session.purge(0.0)) == 3
 
 
+@pytest.mark.fault("B22")
 def test_a_hostile_search_path_changes_nothing(queue: Queue, evil: str) -> None:
     """A2: for who calls the functions."""
     session = queue.session()
@@ -99,6 +100,7 @@ def test_a_hostile_search_path_changes_nothing(queue: Queue, evil: str) -> None:
     session.rows("reset search_path")
 
 
+@pytest.mark.fault("B22")
 def test_a_hostile_search_path_while_migrating_changes_nothing(dsn: str, schema: str, evil: str) -> None:
     """A2: for who writes the tables, whose checks and defaults are bound for good."""
     with Queue(dsn, schema) as queue:

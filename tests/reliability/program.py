@@ -116,6 +116,13 @@ def define(context: Context, note) -> None:
         await asyncio.sleep(payload)
         note("end", attempt, attempt.job_group)
 
+    @context.job(name="effect", num_attempts=None, backoff=0.1)
+    async def effect(payload: int, attempt: Attempt) -> None:
+        note("start", attempt)
+        async with attempt.transaction() as connection:
+            await connection.execute("insert into public.effect values (%s, %s)", (attempt.job_id, payload))
+        note("end", attempt)
+
     @context.job(name="plain")
     async def plain(payload: int, attempt: Attempt) -> None:
         note("start", attempt, attempt.job_group)

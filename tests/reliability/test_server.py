@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -15,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 from cuckmq import Context, JobDefinition, JobState, Orchestrator, Worker
 from cuckmq.database.run import run
+from cuckmq.errors import EnqueueUnknown
 from cuckmq.protocol import inspect
 from tests.reliability.rig import rig_for
 from tests.support.database import PrivateCluster
@@ -22,8 +26,9 @@ from tests.support.eventually import eventually
 
 
 @pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.fault("B3", "B4")
 async def test_the_database_is_restarted_under_worker_and_orchestrator(
-    private_cluster: PrivateCluster, tmp_path: Path, at_once: bool
+    private_cluster: PrivateCluster, tmp_path: Path, recovered: Callable[[str, float], None], at_once: bool
 ):
     """E35, M4, D5: after a crash or a stop of the server, claims, repeats and schedules go on."""
     async with rig_for(private_cluster.dsn, "restarted", tmp_path) as (rig, context):
@@ -42,11 +47,13 @@ async def test_the_database_is_restarted_under_worker_and_orchestrator(
             await asyncio.sleep(1)  # the outage itself, which must have some length
             stopped_at = time.monotonic()
             await asyncio.to_thread(private_cluster.start)
+            started_at = time.monotonic()
             await eventually(lambda: ticks and ticks[-1] > stopped_at + 0.5, timeout_secs=30)
             for handle in handles:
                 await handle.result(timeout_secs=30)
             again = await context.definitions["sleep"].enqueue(0.0)
             assert await again.result(timeout_secs=10) == 1
+            recovered("B3" if at_once else "B4", time.monotonic() - started_at)
         assert worker.is_alive
         assert max(job.stall_count for job in await context.jobs.get_many([h.id for h in handles])) == 0
         worker.send(signal.SIGTERM)
@@ -55,6 +62,7 @@ async def test_the_database_is_restarted_under_worker_and_orchestrator(
         assert await context.jobs.find_problems() == []
 
 
+@pytest.mark.fault("B1")
 async def test_every_session_of_a_worker_is_terminated(dsn: str, context: Context):
     """E35: whichever connection is cut, and whenever, nothing is lost and nothing is left behind."""
     runs: list[int] = []
@@ -160,4 +168,36 @@ async def test_the_program_of_the_readme_prints_1000_lines_and_leaves_nothing(ds
     assert process.returncode == 0
     async with Context(dsn, schema=schema) as context:
         assert (await context.jobs.count())[JobState.RUNNING] == 0
+        assert await context.jobs.find_problems() == []
+
+
+@pytest.mark.fault("B2")
+async def test_a_backend_is_killed_and_the_server_restarts_all(
+    private_cluster: PrivateCluster, tmp_path: Path, recovered: Callable[[str, float], None]
+):
+    """E35: the server ends every session, recovers, and all goes on."""
+    async with rig_for(private_cluster.dsn, "restarted", tmp_path) as (rig, context):
+        worker = await rig.start(concurrency=4)
+        sleep = context.definitions["sleep"]
+        handles = await sleep.enqueue_many([0.2] * 40)
+        await eventually(lambda: len(rig.log.entries("start")) >= 5)
+        async with context.database.connection() as connection:
+            cursor = await connection.execute("select pg_backend_pid()")
+            ((victim,),) = await cursor.fetchall()
+        os.kill(victim, signal.SIGKILL)
+        killed_at = time.monotonic()
+
+        async def is_back() -> bool:
+            with contextlib.suppress(psycopg.Error, EnqueueUnknown):
+                return await (await sleep.enqueue(0.0)).result(timeout_secs=30) == 1
+            return False
+
+        await eventually(is_back, timeout_secs=30)
+        for handle in handles:
+            await handle.result(timeout_secs=30)
+        recovered("B2", time.monotonic() - killed_at)
+        assert worker.is_alive
+        starts = [entry.job_id for entry in rig.log.entries("start")]
+        assert sorted({handle.id for handle in handles} & set(starts)) == sorted(h.id for h in handles)
+        assert all(starts.count(handle.id) == 1 for handle in handles), "a try was made twice"
         assert await context.jobs.find_problems() == []

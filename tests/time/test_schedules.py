@@ -79,6 +79,7 @@ async def test_a_deployment_leaves_the_next_slot_unless_the_rhythm_changed(
 
 
 @pytest.mark.parametrize(("missed", "number"), [("one", 1), ("all", 3), ("skip", 1)])
+@pytest.mark.fault("E5")
 async def test_orchestrators_that_were_down(
     context: Context, queue_of: Queue, missed: Any, number: int
 ) -> None:

@@ -64,7 +64,8 @@ def is_ready(home: Home) -> bool:
     answer on its socket.
     """
     lines = read_pid_file(home.data)
-    return len(lines) >= 8 and lines[7].strip() == "ready" and answers(home.socket)
+    # A standby lets clients in to read.
+    return len(lines) >= 8 and lines[7].strip() in ("ready", "standby") and answers(home.socket)
 
 
 def answers(folder: Path) -> bool:
