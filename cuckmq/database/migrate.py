@@ -14,7 +14,7 @@ from cuckmq.protocol import inspect
 from cuckmq.schema import SCHEMA_VERSION, functions_fingerprint, generate_migration_sql
 
 
-async def migrate(dsn: str, schema: str) -> None:
+async def migrate(dsn: str, schema: str, *, roles: bool | str = False) -> None:
     """Apply the migration, each fragment in a transaction of its own.
 
     Safe to repeat, and safe beside others doing the same: they wait for each other and find the work
@@ -22,7 +22,7 @@ async def migrate(dsn: str, schema: str) -> None:
     """
     connection = await connect(dsn)
     try:
-        for fragment in generate_migration_sql(schema):
+        for fragment in generate_migration_sql(schema, roles=roles):
             await connection.execute(fragment.encode(), prepare=False)
     finally:
         await connection.close()
