@@ -22,7 +22,7 @@ from cuckmq.schema import SCHEMA_VERSION, generate_migration_sql
 @click.option("--sql", "is_sql_wanted", is_flag=True, help="Print the SQL and touch nothing; for psql.")
 @click.option("--roles", "has_roles", is_flag=True, help="Make roles for producers, workers and observers.")
 @click.option("--role-prefix", metavar="NAME",
-              help="What their names begin with; implies --roles.  [default: the schema, without leading _]")  # fmt: skip
+              help="What their names begin with; implies --roles. By default the schema.")  # fmt: skip
 def command(
     database_url: str | None, schema: str, is_sql_wanted: bool, has_roles: bool, role_prefix: str | None
 ) -> None:

@@ -92,7 +92,7 @@ def generate_migration_sql(
     if roles:
         if version != SCHEMA_VERSION:
             raise ValueError(
-                "roles need the functions, which come with the last version: leave out `version`"
+                "roles come with the functions, and these with the last version: leave out `version`"
             )
         steps.append(f"{_BEGIN}{role_grants(role_prefix(schema, roles))}\n{_END}")
     return [render(step, schema) for step in steps]

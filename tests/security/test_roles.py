@@ -15,40 +15,35 @@ from cuckmq.schema import generate_migration_sql
 from cuckmq.schema.access import DOORS, HIDDEN, ROLES, role_prefix
 from tests.support.session import Session
 
-INTERNAL = frozenset(
-    """add_histograms channel_of charge file_away finalize finish forget_channels group_hash has_room
+INTERNAL = """
+    add_histograms channel_of charge file_away finalize finish forget_channels group_hash has_room
     hold_blocked hold_keys is_same_json is_suspect lane_for mark_lost may_read_payloads move_jobs need place
     promote put_back put_quota recount release_groups seat_of secs_until_due standing_lanes take_limited
-    take_slices unblock untie wake withdraw worker_lock""".split()
-)
+    take_slices unblock untie wake withdraw worker_lock
+"""
 """Functions for other functions."""
 
-OF_THE_OWNER = frozenset(
-    """cancel destroy_channel evict limit_channel limit_definition limit_group pause_channel pause_schedule
-    purge_channel put_schedule remove_schedule retry undeploy""".split()
-)
+OF_THE_OWNER = """
+    cancel destroy_channel evict limit_channel limit_definition limit_group pause_channel pause_schedule
+    purge_channel put_schedule remove_schedule retry undeploy
+"""
 """Functions for people, who act as the owner."""
+
+OURS = "from pg_proc p where p.pronamespace = '{schema}'::regnamespace"
 
 TABLE_RIGHTS = ("select", "insert", "update", "delete", "truncate", "references", "trigger")
 
 
 def test_each_function_is_for_someone(owner: Session) -> None:
     """I3: a new function has to be decided upon."""
-    found = {
-        name
-        for (name,) in owner.rows("select proname from pg_proc where pronamespace = '{schema}'::regnamespace")
-    }
-    assert found == set(DOORS) | INTERNAL | OF_THE_OWNER
-    assert not set(DOORS) & (INTERNAL | OF_THE_OWNER)
+    found = [name for (name,) in owner.rows(f"select p.proname {OURS} order by p.proname")]
+    assert found == sorted([*DOORS, *INTERNAL.split(), *OF_THE_OWNER.split()])
 
 
 @pytest.mark.fault("I3")
 def test_the_whole_catalog_grants_what_was_decided_and_no_more(owner: Session, guarded: str) -> None:
     """I3: each function, relation, column and sequence, for each role, and for everybody."""
-    functions = owner.rows("""
-        select p.oid, p.proname, p.prosecdef, p.proconfig from pg_proc p
-        where p.pronamespace = '{schema}'::regnamespace
-    """)
+    functions = owner.rows(f"select p.oid, p.proname, p.prosecdef, p.proconfig {OURS}")
     for oid, name, is_definer, settings in functions:
         assert is_definer == (name in DOORS), name
         assert not is_definer or "search_path=pg_catalog, pg_temp" in settings, name
@@ -167,10 +162,12 @@ FORBIDDEN = {
 KEPT = """
     select md5(string_agg(x::text, ' ' order by x::text)) from (
         select j::text as x from {schema}.job j union all select r::text from {schema}.ready r
-        union all select f::text from {schema}.finalized_job f union all select c::text from {schema}.channel c
+        union all select f::text from {schema}.finalized_job f
+        union all select c::text from {schema}.channel c
         union all select p.oid::regprocedure::text || p.xmin::text from pg_proc p
             where p.pronamespace = '{schema}'::regnamespace
-        union all select c.relname || c.xmin::text from pg_class c where c.relnamespace = '{schema}'::regnamespace
+        union all select c.relname || c.xmin::text from pg_class c
+            where c.relnamespace = '{schema}'::regnamespace
     ) kept
 """
 
@@ -261,13 +258,7 @@ def test_doors_stay_doors_when_functions_are_written_anew(dsn: str, guarded: str
     with psycopg.connect(dsn, autocommit=True) as connection:
         for fragment in generate_migration_sql(guarded):
             connection.execute(fragment.encode())
-    doors = {
-        name
-        for (name,) in owner.rows(
-            "select proname from pg_proc where pronamespace = '{schema}'::regnamespace and prosecdef"
-        )
-    }
-    assert doors == set(DOORS)
+    assert {name for (name,) in owner.rows(f"select p.proname {OURS} and p.prosecdef")} == set(DOORS)
     assert owner.value(
         "select has_function_privilege(%s, '{schema}.look(bigint[])', 'execute')", f"{guarded}_observer"
     )
