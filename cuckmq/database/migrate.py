@@ -2,7 +2,7 @@
 
 A migration meets workers that run. To change a table it needs a lock that conflicts with every claim; while
 it waits for one behind somebody's open transaction, all claims that come later stand in line behind it. So it
-waits no longer than LOCK_TIMEOUT_SECS, lets go, and tries again a little later: the queue stalls for that long
+waits no longer than LOCK_TIMEOUT_SECS, lets go, and tries again a little later: the queue stalls so long
 at most at a time, and goes on in between. A fragment is one statement, so a try that broke off has done
 nothing.
 """

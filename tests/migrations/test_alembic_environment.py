@@ -50,7 +50,7 @@ async def migrated(dsn: str, schema: str) -> list[tuple[object, ...]]:
 
 
 def test_up_with_roles(dsn: str, schema: str, alembic: Config) -> None:
-    """I3: asked for, roles are made and granted, also when the tables are there already."""
+    """Asked for, roles are made and granted, also when the tables are there already."""
     command.upgrade(alembic, "head")
     alembic.cmd_opts.x.append(f"roles={schema}")
     command.upgrade(alembic, "head")

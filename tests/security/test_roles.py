@@ -35,14 +35,14 @@ TABLE_RIGHTS = ("select", "insert", "update", "delete", "truncate", "references"
 
 
 def test_each_function_is_for_someone(owner: Session) -> None:
-    """I3: a new function has to be decided upon."""
+    """A new function has to be decided upon."""
     found = [name for (name,) in owner.rows(f"select p.proname {OURS} order by p.proname")]
     assert found == sorted([*DOORS, *INTERNAL.split(), *OF_THE_OWNER.split()])
 
 
 @pytest.mark.fault("I3")
 def test_the_whole_catalog_grants_what_was_decided_and_no_more(owner: Session, guarded: str) -> None:
-    """I3: each function, relation, column and sequence, for each role, and for everybody."""
+    """Each function, relation, column and sequence, for each role, and for everybody."""
     functions = owner.rows(f"select p.oid, p.proname, p.prosecdef, p.proconfig {OURS}")
     for oid, name, is_definer, settings in functions:
         assert is_definer == (name in DOORS), name
@@ -83,7 +83,7 @@ def test_the_whole_catalog_grants_what_was_decided_and_no_more(owner: Session, g
 
 
 def test_without_roles_everybody_is_kept_out_too(context: Context, dsn: str) -> None:
-    """I3: PUBLIC has no right to anything, whether roles are wanted or not."""
+    """PUBLIC has no right to anything, whether roles are wanted or not."""
     with Session(dsn, context.schema) as eye:
         granted = eye.rows("""
             select proname from pg_proc where pronamespace = '{schema}'::regnamespace
@@ -175,7 +175,7 @@ KEPT = """
 @pytest.mark.fault("I4", "I5")
 @pytest.mark.parametrize("role", FORBIDDEN)
 def test_a_role_is_refused_what_it_may_not(owner: Session, sessions: dict[str, Session], role: str) -> None:
-    """I4, I5: refused as not permitted, every one, and neither rows nor catalog change."""
+    """Refused as not permitted, every one, and neither rows nor catalog change."""
     owner.deploy("PING")
     owner.enqueue("PING", '"secret"')
     before = owner.value(KEPT)
@@ -194,7 +194,7 @@ def test_a_role_is_refused_what_it_may_not(owner: Session, sessions: dict[str, S
 async def test_each_role_does_its_part_through_python(
     dsn: str, guarded: str, login: Callable[[str], str]
 ) -> None:
-    """I3: one puts in, one runs, one looks; each with its own login and no more."""
+    """One puts in, one runs, one looks; each with its own login and no more."""
     ran: list[str] = []
 
     def context_of(dsn: str) -> Context:
@@ -242,7 +242,7 @@ async def test_each_role_does_its_part_through_python(
 async def test_a_migration_gives_roles_once_more_and_takes_what_is_too_much(
     dsn: str, guarded: str, owner: Session
 ) -> None:
-    """I3: by hand a right was given; migrating with roles takes it away. Twice, and at once, is fine."""
+    """By hand a right was given; migrating with roles takes it away. Twice, and at once, is fine."""
     owner.rows(f"grant select on {{schema}}.job to {guarded}_producer")
     async with Context(dsn, schema=guarded) as context:
         await asyncio.gather(*(context.migrate(roles=True) for _ in range(4)))
@@ -253,7 +253,7 @@ async def test_a_migration_gives_roles_once_more_and_takes_what_is_too_much(
 
 
 def test_doors_stay_doors_when_functions_are_written_anew(dsn: str, guarded: str, owner: Session) -> None:
-    """I3: `create or replace` would make them ordinary functions, and lose nothing of the grants."""
+    """`create or replace` would make them ordinary functions, and lose nothing of the grants."""
     owner.rows("update {schema}.schema_version set functions_fingerprint = 'old'")
     with psycopg.connect(dsn, autocommit=True) as connection:
         for fragment in generate_migration_sql(guarded):

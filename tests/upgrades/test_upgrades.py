@@ -33,7 +33,7 @@ NEXT = """
 async def test_a_new_version_under_load(
     context: Context, dsn: str, recovered: Callable[[str, float], None]
 ) -> None:
-    """H6: all goes on while somebody's open transaction keeps the change waiting."""
+    """All goes on while somebody's open transaction keeps the change waiting."""
     ran: list[int] = []
     at: list[float] = []
 
@@ -86,7 +86,7 @@ async def until_rows(eye: psycopg.AsyncConnection, query: str, name: str, *, are
 async def test_a_migration_that_finds_no_moment_says_so(
     context: Context, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """H6: and has changed nothing."""
+    """And has changed nothing."""
     monkeypatch.setattr(machinery, "LOCK_TIMEOUT_SECS", 0.05)
     fragment = render(_step(2, NEXT), context.schema)
     async with await psycopg.AsyncConnection.connect(dsn) as idler:
@@ -100,7 +100,7 @@ async def test_a_migration_that_finds_no_moment_says_so(
 @pytest.mark.fault("H9")
 @pytest.mark.parametrize("num_done", [1, 2])
 def test_a_migration_killed_half_way(dsn: str, schema: str, num_done: int) -> None:
-    """H9: it is killed within a fragment; that one is undone or done, and the next migration finishes."""
+    """It is killed within a fragment; that one is undone or done, and the next migration finishes."""
     with Queue(dsn, schema) as queue:
         for fragment in generate_migration_sql(schema)[:num_done]:
             queue.eye.connection.execute(fragment.encode())
@@ -128,7 +128,7 @@ def test_a_migration_killed_half_way(dsn: str, schema: str, num_done: int) -> No
 
 @pytest.mark.fault("H7")
 def test_two_commands_at_once(dsn: str, schema: str) -> None:
-    """H7: both say that the schema is there."""
+    """Both say that the schema is there."""
     command = [sys.executable, "-m", "cuckmq", "migrate", "--schema", schema, "--database-url", dsn]
     both = [Popen(command, stdout=PIPE, stderr=PIPE, text=True) for _ in range(2)]
     ends = [(each.communicate(timeout=60), each.returncode) for each in both]
