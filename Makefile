@@ -11,10 +11,10 @@ endif
 .DEFAULT_GOAL = help
 SECS = 300
 
-.PHONY: help demo test soak faults check features format clean
+.PHONY: help demo test soak faults bench bench-quick check features format clean
 
 help: ## Say what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## See thousands of jobs go through a PostgreSQL that comes along
 	$(RUN) cuckmq demo
@@ -27,6 +27,12 @@ soak: $(READY) ## Work under faults and be judged, with SECS=600 SEED=7
 
 faults: $(READY) ## Play every fault of docs/faults.md, and write down the recoveries
 	$(RUN) python -m tests.reliability.catalogue
+
+bench: $(READY) ## Measure everything beside other queues, and draw docs/performance.md
+	$(RUN) python -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+bench-quick: $(READY) ## Measure ratios of our own, in less than a minute
+	$(RUN) python -m benchmarks --quick
 
 check: $(READY) ## Lint, format check, types, floors
 	$(RUN) ruff check

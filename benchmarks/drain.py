@@ -44,7 +44,7 @@ def prepare(connection: psycopg.Connection[Any], num_jobs: int, num_groups: int)
 
 def count(connection: psycopg.Connection[Any]) -> int:
     """Count what is finalized."""
-    row = connection.execute(f'select count(*) from "{SCHEMA}".finalized_job').fetchone()
+    row = connection.execute(f'select count(*) from "{SCHEMA}".finalized').fetchone()
     assert row is not None
     return int(row[0])
 
@@ -110,7 +110,8 @@ def run_worker(connection: psycopg.Connection[Any], dsn: str, num_jobs: int, num
 def count_fast(connection: psycopg.Connection[Any]) -> int:
     """Count what is finalized, without reading history each time: all minus what lives."""
     row = connection.execute(
-        f'select (select last_value from "{SCHEMA}".job_id_seq) - (select count(*) from "{SCHEMA}".job)'
+        f'select (select last_value from "{SCHEMA}".job_id_seq) - (select count(*) from "{SCHEMA}".ready)'
+        f' - (select count(*) from "{SCHEMA}".waiting) - (select count(*) from "{SCHEMA}".running)'
     ).fetchone()
     assert row is not None
     return int(row[0])

@@ -6,10 +6,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Final
 
 from cuckmq.database.embedded import EmbeddedPostgres
 
-SCHEMA = "_bench"
+SCHEMA: Final = "_bench"
+
+#: Nothing for speed, but room for many workers: durability and all else are as PostgreSQL ships.
+SETTINGS: Final = {"max_connections": "400"}
 
 
 @contextmanager
@@ -18,5 +22,5 @@ def server(dsn: str | None) -> Iterator[str]:
     with ExitStack() as stack:
         if dsn is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-            dsn = stack.enter_context(EmbeddedPostgres.start(Path(folder))).dsn
+            dsn = stack.enter_context(EmbeddedPostgres.start(Path(folder), settings=SETTINGS)).dsn
         yield dsn

@@ -18,6 +18,7 @@
      |   +- DefinitionNotDeployed          the database does not know this definition
      |   +- DuplicateJob                   its unique key is held by another job
      |   +- ChannelFull                    its channel is of bounded size, and has no room
+     +- EnqueueUnknown                     the connection broke: the job is in, or it is not
      +- JobError                           about one job
      |   +- JobNotFound (LookupError)      never enqueued, or purged since
      |   +- JobFailed                      result() of a job that failed
@@ -113,6 +114,13 @@ class DuplicateJob(EnqueueError):
     def __init__(self, message: str, *, job_id: int) -> None:
         super().__init__(message)
         self.job_id = job_id
+
+
+class EnqueueUnknown(CuckmqError):
+    """The connection broke while jobs were put in: all of them are in, or none is, and nobody can say which.
+
+    It is not tried again blindly. With a `unique_key` you may: what is in already is not put in twice.
+    """
 
 
 class JobError(CuckmqError):

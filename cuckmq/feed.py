@@ -1,7 +1,7 @@
 """The feed: the events of this process, laid down for those who subscribed elsewhere.
 
-A context has one, however many daemons of it live here, so that nothing is laid down twice. It looks every
-few seconds whether somebody has subscribed, and at once when it is told; only while somebody has does it
+A context has one, however many daemons of it live here, so that nothing is laid down twice. It looks now
+and then whether somebody has subscribed, and at once when it is told; only while somebody has does it
 listen to the events of this process, gather those that are wanted, and lay them down ten times a second.
 See subscription.py for the other end, and for what is promised.
 """
@@ -29,6 +29,7 @@ from cuckmq.protocol.feed import find_subscribed, publish_events
 _logger = logging.getLogger("cuckmq.feed")
 
 LOOK_SECS: Final = 5.0
+HEARING_SECS: Final = 60.0
 FLUSH_SECS: Final = 0.1
 STOP_SECS: Final = 1.0
 MAX_HELD: Final = 10_000
@@ -90,24 +91,33 @@ class Feed:
 
     async def _live(self) -> None:
         while True:
-            pause_secs = LOOK_SECS if self._stop_hearing is None else FLUSH_SECS
+            self._is_due.clear()
             try:
                 await self._flush()
-                if self._is_told or time.monotonic() - self._looked_at >= LOOK_SECS:
-                    self._is_told = False
+                if self._is_told or time.monotonic() - self._looked_at >= self._look_secs():
                     await self._look()
+                pause_secs = self._look_secs() if self._stop_hearing is None else FLUSH_SECS
             except (psycopg.Error, PoolTimeout, OSError, CuckmqError) as error:
                 _logger.warning("events do not reach their subscribers, trying again: %s", error)
                 pause_secs = LOOK_SECS
             except Exception:
                 _logger.exception("events do not reach their subscribers, trying again")
                 pause_secs = LOOK_SECS
-            self._is_due.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._is_due.wait(), pause_secs)
 
+    def _look_secs(self) -> float:
+        """How often to look: seldom while hints come through; often while somebody listens, who may go."""
+        is_hearing = self._listener.is_connected.is_set()
+        return HEARING_SECS if is_hearing and self._stop_hearing is None else LOOK_SECS
+
     async def _look(self) -> None:
-        subscribed = await self._database.run(find_subscribed())
+        self._is_told = False
+        try:
+            subscribed = await self._database.run(find_subscribed())
+        except BaseException:
+            self._is_told = True
+            raise
         self._looked_at = time.monotonic()
         named = [kinds for kinds in subscribed if kinds is not None]
         wants_all = len(named) < len(subscribed)
@@ -136,6 +146,6 @@ class Feed:
             del self._held[: len(batch)]
 
     def _on_hint(self, hint: Hint) -> None:
-        if hint[0] == "subscribed":
+        if hint[0] in ("subscribed", "connected"):
             self._is_told = True
             self._is_due.set()

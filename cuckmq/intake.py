@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, ExitStack
 from typing import Any, NamedTuple
 
 import psycopg
 
+from cuckmq.doubt import in_doubt
 from cuckmq.errors import ConfigurationError, InvalidPayload
 from cuckmq.events import JobDeduplicated, JobEnqueued
 from cuckmq.home import Home
@@ -86,14 +86,22 @@ class Intake:
         return Entry(statement, groups, keys, channel, is_deferred, patience, enqueuing)
 
     async def put(self, entry: Entry, connection: psycopg.AsyncConnection[Any] | None) -> list[int] | None:
-        """Put an entry in, with what plugins write. None, and nothing was done, when there is no room."""
+        """Put an entry in, with what plugins write. None, and nothing was done, when there is no room.
+
+        Raises:
+            EnqueueUnknown: the connection broke, and nobody can say whether the jobs are in.
+        """
+        if connection is not None:
+            return await self._put(entry, connection)
+        async with self._home.database.connection() as own:
+            with in_doubt(own):
+                return await self._put(entry, own)
+
+    async def _put(self, entry: Entry, connection: psycopg.AsyncConnection[Any]) -> list[int] | None:
         database, writes = self._home.database, entry.enqueuing.writes
         if not writes:
             return (await database.run(entry.statement, connection))[0]
-        async with AsyncExitStack() as stack:
-            if connection is None:
-                connection = await stack.enter_async_context(database.connection())
-            transaction = await stack.enter_async_context(connection.transaction())
+        async with connection.transaction() as transaction:
             for query, parameters in writes:
                 # Not connection.execute(): a caller's connection may have cursors that bind otherwise.
                 await psycopg.AsyncCursor(connection).execute(query.encode(), parameters)
@@ -105,13 +113,16 @@ class Intake:
 
     def put_sync(self, entry: Entry, connection: psycopg.Connection[Any] | None) -> list[int] | None:
         """Do what put() does, without an event loop."""
+        if connection is not None:
+            return self._put_sync(entry, connection)
+        with self._home.database.connection_sync() as own, in_doubt(own):
+            return self._put_sync(entry, own)
+
+    def _put_sync(self, entry: Entry, connection: psycopg.Connection[Any]) -> list[int] | None:
         database, writes = self._home.database, entry.enqueuing.writes
         if not writes:
             return database.run_sync(entry.statement, connection)[0]
-        with ExitStack() as stack:
-            if connection is None:
-                connection = stack.enter_context(database.connection_sync())
-            transaction = stack.enter_context(connection.transaction())
+        with connection.transaction() as transaction:
             for query, parameters in writes:
                 psycopg.Cursor(connection).execute(query.encode(), parameters)
             job_ids = database.run_sync(entry.statement, connection)[0]

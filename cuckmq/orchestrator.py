@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cuckmq._runtime.archivist import Archivist
+from cuckmq._runtime.company import Company
 from cuckmq._runtime.daemon import Daemon
 from cuckmq._runtime.duty import DutyLoop
 from cuckmq._runtime.purger import Purger
@@ -61,12 +62,13 @@ class Orchestrator(Daemon):
                     poll_secs=as_secs("job_delete_poll_secs", job_delete_poll_secs, minimum=0.01),
                 )
             ),
-            DutyLoop(Sweeper(context)),
+            DutyLoop(Sweeper(context, Company())),
             DutyLoop(
                 Rescuer(
                     context,
                     beat_secs=as_secs("heartbeat_secs", heartbeat_secs, minimum=0.05),
                     lease_secs=as_secs("lease_secs", lease_secs, minimum=0.2),
+                    company=Company(),
                 )
             ),
             DutyLoop(Archivist(context)),

@@ -8,39 +8,26 @@ many jobs as callers wait for, and what is laid down after its caller has given 
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any, Final, cast
 
 from cuckmq._runtime.answers import Refused
 from cuckmq._runtime.chronicle import Chronicle
-from cuckmq._runtime.clerk import Clerk
 from cuckmq._runtime.conclusion import conclude_error, conclude_expired, decode, make_attempt
 from cuckmq._runtime.daemon import Daemon
-from cuckmq._runtime.desk import Desk, Ended, Running
-from cuckmq._runtime.dispatcher import Dispatcher
-from cuckmq._runtime.duty import DutyLoop
-from cuckmq._runtime.ear import Ear
-from cuckmq._runtime.farewell import take_leave
+from cuckmq._runtime.desk import Ended, Running
+from cuckmq._runtime.habits import Habits
 from cuckmq._runtime.hand_appetite import HandAppetite
-from cuckmq._runtime.heart import Heart
+from cuckmq._runtime.handed import Handed
 from cuckmq._runtime.lanes import DOUBT_SECS
-from cuckmq._runtime.rescuer import Rescuer
-from cuckmq._runtime.scribe import Scribe
-from cuckmq._runtime.session import Session
-from cuckmq._runtime.sweeper import Sweeper
-from cuckmq._runtime.tally import Tally
+from cuckmq._runtime.presence import Presence
 from cuckmq.context import Context
-from cuckmq.errors import AttemptLost, ConfigurationError
-from cuckmq.names import check_name
-from cuckmq.outcome import Outcome
 from cuckmq.protocol.exchange import Row
 from cuckmq.pulled import PulledJob
-from cuckmq.types import Secs, as_count, as_optional_secs, as_secs
+from cuckmq.types import Secs, as_optional_secs
 
-STOP_SECS = 1.0
-IDLE_SECS = 0.25
+IDLE_SECS: Final = 0.25
 
 
 class Puller(Daemon):
@@ -77,65 +64,38 @@ class Puller(Daemon):
         lease_secs: Secs = 10.0,
     ) -> None:
         super().__init__()
-        if isinstance(channels, str):
-            raise ConfigurationError(f'channels is a list of names: write ["{channels}"]')
+        self._habits = Habits.checked(
+            name=name,
+            channels=channels,
+            concurrency=concurrency,
+            poll_secs=poll_secs,
+            heartbeat_secs=heartbeat_secs,
+            lease_secs=lease_secs,
+            idle_secs=IDLE_SECS,
+        )
         self.context = context
-        self.channels = None if channels is None else [check_name("channel", each) for each in channels]
-        self.concurrency = as_count("concurrency", concurrency, minimum=1, maximum=10_000)
-        self.name = check_name("worker", name if name is not None else socket.gethostname()[:200])
-        self._poll_secs = as_secs("poll_secs", poll_secs, minimum=0.01)
-        self._beat_secs = as_secs("heartbeat_secs", heartbeat_secs, minimum=0.05)
-        self._lease_secs = as_secs("lease_secs", lease_secs, minimum=2 * self._beat_secs)
-        self._talk: asyncio.Task[None] | None = None
-        self._duties: list[DutyLoop] = []
-        self._leave: list[Callable[[], None]] = []
-        self._waiters: dict[int, tuple[Running, asyncio.Future[bool]]] = {}
-        self._rows: dict[int, Row] = {}
+        self.name = self._habits.name
+        self.channels = self._habits.channels
+        self.concurrency = self._habits.concurrency
         self._chronicle = Chronicle(context, self.name)
         self._make_parts()
 
     def _make_parts(self) -> None:
         self._stopping = asyncio.Event()
-        self._desk = Desk()
-        self._tally = Tally()
-        self._scribe = Scribe(self.context)
-        self._clerk = Clerk(self.context, self._tally)
-        self._session = Session(
+        self._presence = Presence(
             self.context,
-            name=self.name,
-            channels=self.channels,
-            concurrency=self.concurrency,
-            lease_secs=self._lease_secs,
-            on_registered=self._on_registered,
+            self._habits,
+            self._chronicle,
+            make_appetite=lambda desk: HandAppetite(desk, self.concurrency),
+            on_settled=lambda ended, rows: self._handed.heard(ended, rows),  # noqa: PLW0108 - made next
         )
-        self._dispatcher = Dispatcher(
-            self.context,
-            self._session,
-            self._desk,
-            self._tally,
-            name=self.name,
-            channels=self.channels,
-            concurrency=self.concurrency,
-            poll_secs=self._poll_secs,
-            idle_secs=IDLE_SECS,
-            on_lost=self._chronicle.lose,
-            appetite=HandAppetite(self._desk, self.concurrency),
-            on_settled=self._on_settled,
-        )
-        self._ear = Ear(self._desk, self._dispatcher, lambda: self._heart.beat_now())  # noqa: PLW0108 - made next
-        self._heart = Heart(
-            self.context.database,
-            beat_secs=self._beat_secs,
-            lease_secs=self._lease_secs,
-            snapshot=self._desk.snapshot,
-            on_pulse=self._ear.from_thread(self._ear.on_pulse),
-            on_silence=self._ear.from_thread(self._ear.on_silence),
-        )
+        self._desk, self._dispatcher = self._presence.desk, self._presence.dispatcher
+        self._handed = Handed(self._desk, self._dispatcher, self._presence.scribe)
 
     @property
     def worker_id(self) -> int:
         """The id of this incarnation in the queue; 0 before start and between two incarnations."""
-        return self._session.worker_id
+        return self._presence.session.worker_id
 
     async def claim(self, wait_secs: Secs | None = None) -> PulledJob[Any, Any] | None:
         """Claim the next job, waiting for one. Several may wait at once.
@@ -153,14 +113,14 @@ class Puller(Daemon):
             RuntimeError: the puller was not started.
         """
         secs, since = as_optional_secs("wait_secs", wait_secs), time.monotonic()
-        if self._talk is None:
+        if self._presence.talk is None:
             raise RuntimeError("this puller is not started: call start(), or use it in an async with block")
         take = asyncio.create_task(self._take())
         try:
             await self._wait_for(take, secs, since)
         except asyncio.CancelledError:
             if take.done() and not take.cancelled():
-                self._let_go(take.result())
+                self._handed.take_back(take.result().id)
             raise
         finally:
             take.cancel()
@@ -180,97 +140,41 @@ class Puller(Daemon):
             barren.cancel()
 
     async def _take(self) -> PulledJob[Any, Any]:
+        heart = self._presence.heart
         while True:
             (row,) = cast(list[Row], await self._desk.take_slice())  # nobody dismisses us
             # A process that was frozen must not begin on a lease that may be over (see Lanes).
             try:
-                while not self._heart.is_leased and self._is_ours(row):  # noqa: ASYNC110 - rare and short
+                while not heart.is_leased and self._handed.is_ours(row):  # noqa: ASYNC110 - rare and short
                     await asyncio.sleep(DOUBT_SECS)
             except asyncio.CancelledError:
                 self._desk.put_back_slice([row])
                 raise
-            job = self._receive(row) if self._is_ours(row) else None
+            job = self._receive(row) if self._handed.is_ours(row) else None
             self._desk.changed.set()
             if job is not None:
                 return job
 
-    def _is_ours(self, row: Row) -> bool:
-        return self._desk.in_hand.get(row.job_id) is row
-
     def _receive(self, row: Row) -> PulledJob[Any, Any] | None:
         definition = self.context.known[row.definition_id]
-        attempt = make_attempt(self.context, row, definition, worker_id=self.worker_id, scribe=self._scribe)
+        attempt = make_attempt(
+            self.context, row, definition, worker_id=self.worker_id, scribe=self._presence.scribe
+        )
         try:
             if row.payload is None:
-                self._finish(row, conclude_expired(attempt))
+                self._handed.finish(row, conclude_expired(attempt))
                 return None
             payload = decode(definition, row.payload)
         except Refused as error:
-            self._finish(row, Ended(attempt, conclude_error(definition, attempt, error, 0.0), 0.0, error))
+            self._handed.finish(
+                row, Ended(attempt, conclude_error(definition, attempt, error, 0.0), 0.0, error)
+            )
             return None
         running = Running(attempt, None, time.monotonic())
-        self._desk.start(running)
-        self._rows[id(running)] = row
+        self._handed.hand_out(running, row)
         return PulledJob(
-            definition, payload, running, self._settle, lambda: time.monotonic() - running.began_at
+            definition, payload, running, self._handed.settle, lambda: time.monotonic() - running.began_at
         )
-
-    def _finish(self, row: Row, ended: Ended) -> None:
-        self._desk.finish(ended)
-        self._desk.finish_slice([row])
-
-    def _let_go(self, job: PulledJob[Any, Any]) -> None:
-        """Give back a job that nobody has seen."""
-        running = self._desk.running.get(job.id)
-        row = self._rows.pop(id(running), None)
-        if row is not None and running is not None and self._is_ours(row):
-            self._desk.stop(running, "stopping")
-            self._finish(row, Ended(job.attempt, None, 0.0))
-
-    async def _settle(self, running: Running, ended: Ended) -> None:
-        attempt = running.attempt
-        row = self._rows.pop(id(running), None)
-        if row is None:
-            raise RuntimeError(f"job {attempt.job_id} is not in your hands: you said what became of it")
-        if attempt.ending in ("lost", "stopping") or not self._is_ours(row):
-            if self._desk.running.get(attempt.job_id) is running:
-                del self._desk.running[attempt.job_id]
-            lost = _lost(attempt.job_id)
-            await attempt.rollback(lost)
-            raise lost
-        if attempt.has_spoken:
-            await self._scribe.write_last(attempt)
-        if attempt.has_transaction and ended.outcome is not None and ended.error is None:
-            await self._commit(row, ended, ended.outcome)
-            return
-        await attempt.rollback(ended.error or asyncio.CancelledError())
-        if ended.outcome is None:
-            attempt.ending = "stopping"
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiters[id(attempt)] = (running, future)
-        self._finish(row, ended)
-        if not await future:
-            raise _lost(attempt.job_id)
-        if ended.outcome is None:
-            await self._dispatcher.wait_until_sure()
-
-    async def _commit(self, row: Row, ended: Ended, outcome: Outcome) -> None:
-        """Settle in the attempt's own transaction; the queue has heard it then."""
-        try:
-            await ended.attempt.commit(outcome)
-        except BaseException:
-            ended.attempt.ending = "lost"
-            raise
-        finally:
-            self._finish(row, ended._replace(outcome=None))
-
-    def _on_settled(self, ended: list[Ended], rows: list[Row]) -> None:
-        lost = {row.job_id for row in rows if row.verdict == "lost"}
-        for each in ended:
-            _, future = self._waiters.pop(id(each.attempt), (None, None))
-            is_heard = each.outcome is not None or each.attempt.ending == "stopping"
-            if future is not None and not future.done():
-                future.set_result(is_heard and each.attempt.job_id not in lost)
 
     def stop_claiming(self) -> None:
         """Claim nothing more: whoever waits gets None. What is in hand stays there."""
@@ -282,49 +186,13 @@ class Puller(Daemon):
 
     async def _open(self) -> None:
         self._make_parts()
-        self._ear.loop = self._scribe.loop = loop = asyncio.get_running_loop()
-        await self._session.open()
-        await self.context.recognize()
-        self._leave = [
-            self.context.listener.subscribe(self._ear.on_hint),
-            self.context.wakes.subscribe(self._ear.on_wake),
-        ]
-        self._talk = loop.create_task(self._dispatcher.run(), name="cuckmq-dispatcher")
-        rescuer = Rescuer(self.context, beat_secs=self._beat_secs, lease_secs=self._lease_secs)
-        scribe = DutyLoop(self._scribe)
-        self._scribe.on_notice = scribe.hasten
-        self._duties = [DutyLoop(rescuer), DutyLoop(Sweeper(self.context)), DutyLoop(self._clerk), scribe]
-        for duty in self._duties:
-            duty.start()
+        await self._presence.open()
+        self._presence.attend()
         self._chronicle.start(is_paused=False)
 
     async def _close(self, *, is_hasty: bool) -> None:
         self.stop_claiming()
-        for running in list(self._desk.running.values()):
-            self._desk.stop(running, "stopping")
-            await running.attempt.rollback(_lost(running.attempt.job_id))
-        for leave in self._leave:
-            leave()
-        for duty in self._duties:
-            await duty.stop()
-        self._dispatcher.close()
-        await take_leave(self._session, self._talk, STOP_SECS)
-        await self._clerk.finish(STOP_SECS)
-        await asyncio.to_thread(self._heart.stop, STOP_SECS)
-        for _, future in self._waiters.values():
-            if not future.done():
-                future.set_result(False)
-        self._waiters.clear()
-        self._talk, self._duties, self._leave = None, [], []
+        await self._handed.recall()
+        await self._presence.close()
+        self._handed.close()
         self._chronicle.stop()
-
-    def _on_registered(self, worker_id: int) -> None:
-        self._heart.start(worker_id)
-        self._chronicle.register(worker_id)
-
-
-def _lost(job_id: int) -> AttemptLost:
-    return AttemptLost(
-        f"job {job_id} is not yours any more: the queue has taken this puller for dead, or was stopped, and"
-        " others may run the job; drop what you did for it"
-    )

@@ -4,41 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import time
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import replace
 
+from cuckmq._runtime.appetite import Appetite
 from cuckmq._runtime.chronicle import Chronicle
-from cuckmq._runtime.clerk import Clerk
 from cuckmq._runtime.daemon import Daemon
-from cuckmq._runtime.desk import Desk
-from cuckmq._runtime.dispatcher import Dispatcher
 from cuckmq._runtime.duty import DutyLoop
-from cuckmq._runtime.ear import Ear
 from cuckmq._runtime.executor import Executor
-from cuckmq._runtime.farewell import drain, take_leave
-from cuckmq._runtime.heart import Heart
+from cuckmq._runtime.farewell import drain
+from cuckmq._runtime.habits import Habits
 from cuckmq._runtime.herald import Herald
 from cuckmq._runtime.lanes import Lanes
 from cuckmq._runtime.own_state import OwnState
+from cuckmq._runtime.presence import STOP_SECS, Presence
 from cuckmq._runtime.processes import Processes
-from cuckmq._runtime.rescuer import Rescuer
 from cuckmq._runtime.scout import Scout
-from cuckmq._runtime.scribe import Scribe
 from cuckmq._runtime.serving import named_channels
-from cuckmq._runtime.session import Session
-from cuckmq._runtime.sweeper import Sweeper
-from cuckmq._runtime.tally import Tally
 from cuckmq._runtime.threads import Threads
 from cuckmq._runtime.waiting import first_of, until_ended
 from cuckmq._runtime.warden import Warden
 from cuckmq.context import Context
-from cuckmq.errors import ConfigurationError
-from cuckmq.names import check_name
-from cuckmq.types import Secs, as_count, as_limit, as_secs
-
-STOP_SECS: Final = 1.0
+from cuckmq.types import Secs, as_limit, as_secs
 
 
 class Worker(Daemon):
@@ -87,39 +75,38 @@ class Worker(Daemon):
         max_jobs_per_child: int | None = None,
     ) -> None:
         super().__init__()
-        if isinstance(channels, str):
-            raise ConfigurationError(f'channels is a list of names: write ["{channels}"]')
-        if channels is not None and not isinstance(channels, Sequence):
-            raise ConfigurationError(f"channels is a list of names, not {channels!r}")
-        self.context = context
-        self.channels = None if channels is None else [check_name("channel", each) for each in channels]
-        self.concurrency = as_count("concurrency", concurrency, minimum=1, maximum=10_000)
-        self.name = check_name("worker", name if name is not None else socket.gethostname()[:200])
-        self._poll_secs = as_secs("poll_secs", poll_secs, minimum=0.01)
-        self._beat_secs = as_secs("heartbeat_secs", heartbeat_secs, minimum=0.05)
-        self._lease_secs = as_secs("lease_secs", lease_secs, minimum=0.2)
+        self._habits = Habits.checked(
+            name=name,
+            channels=channels,
+            concurrency=concurrency,
+            poll_secs=poll_secs,
+            heartbeat_secs=heartbeat_secs,
+            lease_secs=lease_secs,
+            idle_secs=idle_secs,
+        )
         self._shutdown_secs = as_secs("shutdown_secs", shutdown_secs)
-        self._idle_secs = as_secs("idle_secs", idle_secs)
         self._ping_secs = as_secs("child_ping_secs", child_ping_secs, minimum=0.1)
         self._max_jobs_per_child = as_limit("max_jobs_per_child", max_jobs_per_child, minimum=1)
-        if self._lease_secs < 2 * self._beat_secs:
-            raise ConfigurationError(
-                f"lease_secs is {self._lease_secs:g}, less than two heartbeats of {self._beat_secs:g}: "
-                "one late beat would cost the worker its jobs"
-            )
+        self.context = context
+        self.name = self._habits.name
+        self.channels = self._habits.channels
+        self.concurrency = self._habits.concurrency
         self._hasty = asyncio.Event()
         self._is_paused = False
         self._chronicle = Chronicle(context, self.name)
         self._resumed = asyncio.Event()
-        self._talk: asyncio.Task[None] | None = None
-        self._duties: list[DutyLoop] = []
-        self._leave: list[Callable[[], None]] = []
         self._make_parts()
 
     def _make_parts(self) -> None:
-        self._desk = Desk()
-        self._tally = Tally()
-        self._clerk = Clerk(self.context, self._tally)
+        self._presence = Presence(
+            self.context,
+            replace(self._habits, channels=self.channels),
+            self._chronicle,
+            make_appetite=lambda _: Appetite(self.concurrency),
+        )
+        self._desk, self._dispatcher = self._presence.desk, self._presence.dispatcher
+        self._dispatcher.is_paused = self._is_paused
+        self._state = OwnState(self.context)
         self._threads = Threads(f"cuckmq-{self.name}")
         self._processes = Processes(
             self.concurrency,
@@ -128,53 +115,21 @@ class Worker(Daemon):
             max_jobs=self._max_jobs_per_child,
             on_storm=self.break_down,
         )
-        self._session = Session(
-            self.context,
-            name=self.name,
-            channels=self.channels,
-            concurrency=self.concurrency,
-            lease_secs=self._lease_secs,
-            on_registered=self._on_registered,
-        )
-        self._dispatcher = Dispatcher(
-            self.context,
-            self._session,
-            self._desk,
-            self._tally,
-            name=self.name,
-            channels=self.channels,
-            concurrency=self.concurrency,
-            poll_secs=self._poll_secs,
-            idle_secs=self._idle_secs,
-            on_lost=self._chronicle.lose,
-        )
-        self._dispatcher.is_paused = self._is_paused
-        self._state = OwnState(self.context)
-        self._scribe = Scribe(self.context)
-        self._executor = Executor(
+        executor = Executor(
             self.context,
             self._desk,
             threads=self._threads,
             processes=self._processes,
             state=self._state,
-            scribe=self._scribe,
-            worker_id=lambda: self._session.worker_id,
+            scribe=self._presence.scribe,
+            worker_id=lambda: self.worker_id,
         )
-        self._lanes = Lanes(self.context, self._desk, self._executor, lambda: self._heart.is_leased)
-        self._ear = Ear(self._desk, self._dispatcher, lambda: self._heart.beat_now())  # noqa: PLW0108 - made next
-        self._heart = Heart(
-            self.context.database,
-            beat_secs=self._beat_secs,
-            lease_secs=self._lease_secs,
-            snapshot=self._desk.snapshot,
-            on_pulse=self._ear.from_thread(self._ear.on_pulse),
-            on_silence=self._ear.from_thread(self._ear.on_silence),
-        )
+        self._lanes = Lanes(self.context, self._desk, executor, lambda: self._presence.heart.is_leased)
 
     @property
     def worker_id(self) -> int:
         """The id of this incarnation in the queue; 0 before start and between two incarnations."""
-        return self._session.worker_id
+        return self._presence.session.worker_id
 
     @property
     def last_claim_secs(self) -> float | None:
@@ -220,9 +175,9 @@ class Worker(Daemon):
         Raises:
             RuntimeError: the worker was not started.
         """
-        if self._talk is None:
+        if self._presence.talk is None:
             raise RuntimeError("this worker is not started: call start(), or use it in an async with block")
-        await until_ended(self._dispatcher.wait_until_idle(), self._talk)
+        await until_ended(self._dispatcher.wait_until_idle(), self._presence.talk)
 
     async def add_channel(self, name: str) -> None:
         """Serve one more channel. One that is served already changes nothing.
@@ -251,8 +206,8 @@ class Worker(Daemon):
 
     async def _serve(self, channels: list[str]) -> None:
         self.channels = channels
-        if self._talk is not None:
-            await until_ended(self._dispatcher.serve(channels), self._talk)
+        if self._presence.talk is not None:
+            await until_ended(self._dispatcher.serve(channels), self._presence.talk)
 
     def stop_claiming(self) -> None:
         """Claim nothing more; what is in hand goes on."""
@@ -265,29 +220,14 @@ class Worker(Daemon):
     async def _open(self) -> None:
         self._hasty.clear()
         self._make_parts()
-        self._ear.loop = self._scribe.loop = loop = asyncio.get_running_loop()
         await self._state.set_up()
-        await self._session.open()
-        await self.context.recognize()
-        self._leave = [
-            self.context.listener.subscribe(self._ear.on_hint),
-            self.context.wakes.subscribe(self._ear.on_wake),
-        ]
-        self._talk = loop.create_task(self._dispatcher.run(), name="cuckmq-dispatcher")
+        await self._presence.open()
         self._lanes.start(self.concurrency)
-        scribe = DutyLoop(self._scribe)
-        self._scribe.on_notice = scribe.hasten
-        self._duties = [
-            DutyLoop(Rescuer(self.context, beat_secs=self._beat_secs, lease_secs=self._lease_secs)),
-            DutyLoop(Sweeper(self.context)),
-            DutyLoop(Scout(self.context, lambda: self._session.channel_ids)),
+        self._presence.attend(
+            DutyLoop(Scout(self.context, self._channel_ids, self._presence.company)),
             self._make_herald(),
-            DutyLoop(self._clerk),
             DutyLoop(Warden(self._processes, ping_secs=self._ping_secs)),
-            scribe,
-        ]
-        for duty in self._duties:
-            duty.start()
+        )
         self._chronicle.start(is_paused=self._is_paused)
 
     def _make_herald(self) -> DutyLoop:
@@ -295,11 +235,14 @@ class Worker(Daemon):
             self.context,
             worker=self.name,
             worker_id=lambda: self.worker_id,
-            channel_ids=lambda: self._session.channel_ids,
+            channel_ids=self._channel_ids,
         )
         loop = DutyLoop(herald)
-        self._ear.on_destroyed = loop.hasten
+        self._presence.ear.on_destroyed = loop.hasten
         return loop
+
+    def _channel_ids(self) -> list[int] | None:
+        return self._presence.session.channel_ids
 
     async def _close(self, *, is_hasty: bool) -> None:
         if not is_hasty and not self.is_signalled:
@@ -309,22 +252,10 @@ class Worker(Daemon):
         if not is_hasty:
             await drain(self._desk, self._hasty, self._shutdown_secs)
         await self._lanes.let_go(STOP_SECS)
-        for leave in self._leave:
-            leave()
-        for duty in self._duties:
-            await duty.stop()
-        self._dispatcher.close()
-        await take_leave(self._session, self._talk, STOP_SECS)
-        await self._clerk.finish(STOP_SECS)
+        await self._presence.close()
         await self._lanes.stop(STOP_SECS)
         self._desk.abandon("stopping")
-        await asyncio.to_thread(self._heart.stop, STOP_SECS)
         self._threads.close()
         await asyncio.to_thread(self._processes.close)
         await self._state.tear_down()
-        self._talk, self._duties, self._leave = None, [], []
         self._chronicle.stop()
-
-    def _on_registered(self, worker_id: int) -> None:
-        self._heart.start(worker_id)
-        self._chronicle.register(worker_id)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -52,10 +53,10 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes long, unless it was asked for by a mark: `make faults` does."""
-    if config.option.markexpr:
-        return
-    left_out = [item for item in items if item.get_closest_marker("full")]
+    """Leave out what takes long, unless a mark asks for it (`make faults`), and what only root can try."""
+    unwanted = [] if config.option.markexpr else ["full"]
+    unwanted += [] if os.geteuid() == 0 else ["as_root"]
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in unwanted)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]

@@ -67,10 +67,15 @@ class Daemon(ABC):
         Raises:
             TooManyDeaths: a worker has stopped itself.
         """
-        async with self:
-            if self._scope is not None:
-                self._scope.listen([signal.SIGTERM, signal.SIGINT], by_force=True)
+        if not await self._enter(signal.SIGTERM, signal.SIGINT):
+            return
+        try:
             await self._ended.wait()
+        except BaseException as error:
+            if not await self._leave(error):
+                raise
+        else:
+            await self._leave(None)
         if self.breakdown is not None:
             raise TooManyDeaths(f"it stopped itself: {self.breakdown}; the errors of the jobs tell how")
 
@@ -79,8 +84,8 @@ class Daemon(ABC):
         asyncio.run(self.run())
 
     async def __aenter__(self) -> Self:
-        await self.start()
-        self._scope = enter_scope(self)
+        if not await self._enter():
+            raise asyncio.CancelledError  # the block cannot be skipped
         return self
 
     async def __aexit__(
@@ -89,8 +94,25 @@ class Daemon(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
+        return await self._leave(error)
+
+    async def _enter(self, *forced: signal.Signals) -> bool:
+        """Start, and hear signals, those during the start as well. False when they broke it off."""
+        self._scope = scope = enter_scope(self, *forced)
+        try:
+            await self.start()
+        except BaseException as error:
+            self._scope = None
+            if not leave_scope(scope, self, error):
+                raise
+            return False
+        scope.opened(self)
+        return True
+
+    async def _leave(self, error: BaseException | None) -> bool:
+        """Stop. Tells whether the error was a signal's, and is dealt with."""
         if self._scope is not None:
-            self._scope.block_left()
+            self._scope.left(self)
         try:
             await self.stop()
         finally:

@@ -101,6 +101,11 @@ class Desk:
         """Whether there is something to tell the queue."""
         return bool(self._ended or self._groups)
 
+    @property
+    def has_groups(self) -> bool:
+        """Whether a group is to be released, whose next job may be had at once."""
+        return bool(self._groups)
+
     def lay_down(self, rows: list[Row]) -> None:
         """Lay claimed jobs down, those of one group together, and wake as many lanes as can take some."""
         by_group: dict[int, list[Row]] = {}

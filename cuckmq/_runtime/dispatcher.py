@@ -22,17 +22,20 @@ from typing import Final
 
 import psycopg
 
-from cuckmq._runtime.appetite import MAX_LIMIT, Appetite
+from cuckmq._runtime.appetite import Appetite
+from cuckmq._runtime.company import Company
 from cuckmq._runtime.desk import Desk, Ended
+from cuckmq._runtime.exchanger import Exchanger
+from cuckmq._runtime.habits import Habits
 from cuckmq._runtime.idler import Idler
 from cuckmq._runtime.lookout import Lookout
-from cuckmq._runtime.reporter import Reporter
+from cuckmq._runtime.room import Room
 from cuckmq._runtime.session import Session
 from cuckmq._runtime.tally import Tally
 from cuckmq.context import Context
 from cuckmq.errors import CuckmqError, WorkerLost
 from cuckmq.protocol import workers
-from cuckmq.protocol.exchange import Demand, Row, exchange
+from cuckmq.protocol.exchange import Row
 
 _logger = logging.getLogger("cuckmq.worker")
 
@@ -47,18 +50,14 @@ class Dispatcher:
         session: with the queue.
         desk: what is in hand.
         tally: counts what the queue has heard.
-        name: of the worker.
-        channels: which to serve; None for all.
-        concurrency: how many lanes there are.
-        poll_secs: how often to look when nothing is going on.
-        idle_secs: how long idleness must have lasted to be told.
+        habits: of the worker.
+        company: who else looks.
+        appetite: says how much to ask for.
         on_lost: called when this incarnation is over, while it still has its id.
-        appetite: says how much to ask for; as so many lanes would have it if not given.
         on_settled: told which ends the queue has heard, and what it answered.
 
     Attributes:
         is_paused: whether to claim nothing for the time being.
-        claimed_at: when jobs were last asked for with success, by the monotonic clock; None before.
     """
 
     def __init__(
@@ -68,30 +67,34 @@ class Dispatcher:
         desk: Desk,
         tally: Tally,
         *,
-        name: str,
-        channels: list[str] | None,
-        concurrency: int,
-        poll_secs: float,
-        idle_secs: float,
+        habits: Habits,
+        company: Company,
+        appetite: Appetite,
         on_lost: Callable[[], None],
-        appetite: Appetite | None = None,
-        on_settled: Callable[[list[Ended], list[Row]], None] = lambda ended, rows: None,
+        on_settled: Callable[[list[Ended], list[Row]], None],
     ) -> None:
-        self._context = context
         self._on_lost = on_lost
         self._session = session
         self._desk = desk
-        self._tally = tally
-        self._name = name
-        self._channels = channels
-        self._appetite = appetite or Appetite(concurrency)
-        self._on_settled = on_settled
-        self._lookout = Lookout(poll_secs)
-        self._reporter = Reporter(context)
+        self._name = habits.name
+        self._channels = habits.channels
+        self._room = Room(desk, appetite)
+        self._company = company
+        self._poll_secs = habits.poll_secs
+        self._lookout = Lookout(habits.poll_secs)
+        self._exchanger = Exchanger(
+            context,
+            session,
+            desk,
+            tally,
+            appetite=appetite,
+            lookout=self._lookout,
+            on_settled=on_settled,
+        )
         self._idler = Idler(
             context,
-            name=name,
-            idle_secs=idle_secs,
+            name=habits.name,
+            idle_secs=habits.idle_secs,
             worker_id=lambda: self.worker_id,
             is_idle=self.is_idle,
             look=self.hint,
@@ -103,12 +106,16 @@ class Dispatcher:
         self._is_claiming = True
         self.is_paused = False
         self._is_closing = False
-        self.claimed_at: float | None = None
 
     @property
     def worker_id(self) -> int:
         """Of this incarnation; 0 while there is none."""
         return self._session.worker_id
+
+    @property
+    def claimed_at(self) -> float | None:
+        """When jobs were last asked for with success, by the monotonic clock; None before."""
+        return self._exchanger.claimed_at
 
     def hint(self) -> None:
         """There may be something to claim."""
@@ -120,13 +127,13 @@ class Dispatcher:
         channel_ids = self._session.channel_ids
         return channel_ids is None or channel_id in channel_ids
 
-    def lose(self) -> None:
+    def lose(self, *, is_cut_off: bool = False) -> None:
         """The queue has taken this worker for dead, or may have: let everything go and register anew."""
         self._desk.abandon("lost")
         self._lookout.settled()
         if self.worker_id:
             self._on_lost()
-        self._session.worker_id = 0
+        self._session.lose(is_cut_off=is_cut_off)
         self._desk.changed.set()
 
     def stop_claiming(self) -> None:
@@ -208,7 +215,7 @@ class Dispatcher:
                     self._is_unsure = False
                 if self._channels is not None and not self._session.is_serving(self._channels):
                     await self._serve(self._channels)
-                if self._has_too_much() and self._desk.drop_unstarted():
+                if self._room.is_gone() and self._desk.drop_unstarted():
                     self._is_unsure = True
                 if self._is_unsure:
                     await self._recall()
@@ -236,17 +243,6 @@ class Dispatcher:
             self._is_unsure = True
         self._lookout.hint(time.monotonic())
 
-    def _has_too_much(self) -> bool:
-        """Whether nobody is left to take what was claimed: it would wait for ever."""
-        self._count_persistent()
-        return self._desk.has_slices and self._appetite.is_over
-
-    def _count_persistent(self) -> int:
-        """Tell how many lanes persistent jobs hold, and the appetite as well; one that is away none."""
-        count = max(self._desk.num_persistent - self._desk.num_away, 0)
-        self._appetite.num_held_lanes = self._desk.num_held_lanes + count
-        return count
-
     async def _recall(self) -> None:
         (put_back,) = await self._session.run(workers.recall(self.worker_id, list(self._desk.in_hand)))
         if put_back:
@@ -264,66 +260,22 @@ class Dispatcher:
             await self._wait(None if self._limit() == 0 else self._lookout.next_at)
             return True
         async with self._talk:
-            await self._exchange(limit)
+            await self._exchange(limit or (self._limit() if self._desk.has_groups else 0))
         return True
 
+    async def _exchange(self, limit: int) -> None:
+        # Four who look half as often find a thing as soon as two do now.
+        self._lookout.poll_secs = self._company.share(self._poll_secs, at_most=2, num_eager=2)
+        if await self._exchanger.exchange(limit):
+            self._is_unsure = True
+        self._idler.turned(is_clear=not self._desk.in_hand)
+        self._turned.set()
+
     def _limit(self) -> int:
-        """How many jobs to ask for; 0 while the lanes have enough, or must not get more."""
-        if not self._is_claiming or self.is_paused or (self._desk.has_suspect and not self._desk.num_away):
-            return 0
-        num_not_counted = self._desk.num_away + self._count_persistent()
-        target, in_hand = self._appetite.target, max(len(self._desk.in_hand) - num_not_counted, 0)
-        limit = min(target - in_hand, MAX_LIMIT)
-        is_starving = self._desk.num_idle_lanes > 0 and not self._desk.has_slices
-        return limit if limit > 0 and (is_starving or limit * 4 >= target) else 0
+        """How many jobs to ask for; 0 while there is no room, or must not be more."""
+        return self._room.num_wanted() if self._is_claiming and not self.is_paused else 0
 
     async def _wait(self, until: float | None) -> None:
         timeout_secs = None if until is None or until == float("inf") else max(0.0, until - time.monotonic())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._desk.changed.wait(), timeout_secs)
-
-    async def _exchange(self, limit: int) -> None:
-        ended, groups = self._desk.take_ended()
-        outcomes = [each.outcome for each in ended if each.outcome is not None]
-        limit = limit or (self._limit() if groups else 0)
-        began_at, worker_id = time.monotonic(), self.worker_id
-        known, marks = list(self._context.known), self._lookout.marks(began_at)
-        demand = Demand(self._session.channel_ids, known, limit, self._appetite.slice, marks)
-        try:
-            rows = await self._session.run(exchange(worker_id, outcomes, list(groups), demand))
-        except BaseException:
-            self._desk.give_back(ended, groups)
-            raise
-        self._appetite.learn(len(ended), sum(each.duration_secs for each in ended))
-        claimed = [row for row in rows if row.verdict is None]
-        if worker_id != self.worker_id:
-            claimed = []  # They are a worker's that was given up meanwhile, and go back with its lease.
-        self._tally.ended(ended, rows, self._desk.in_hand)
-        self._desk.settled(ended)
-        if any(each.outcome is None and each.attempt.ending == "stopping" for each in ended):
-            self._is_unsure = True  # what was let go of is to be recalled
-        self._on_settled(ended, rows)
-        self._tally.claimed(claimed)
-        self._desk.lay_down(claimed)
-        self._look_ahead(rows, claimed, demand, began_at)
-        self._reporter.report(ended, groups, rows, claimed, worker_id)
-        self._idler.turned(is_clear=not self._desk.in_hand)
-        self._turned.set()
-
-    def _look_ahead(self, rows: list[Row], claimed: list[Row], demand: Demand, began_at: float) -> None:
-        """Learn from an exchange when to look again."""
-        now = time.monotonic()
-        if demand.limit > 0:
-            self.claimed_at = now
-            due_secs = next((row.secs for row in rows if row.verdict == "due"), None)
-            self._lookout.found(
-                ((row.lane_id, row.run_at) for row in claimed),
-                is_short=len(claimed) < demand.limit,
-                began_at=began_at,
-                now=now,
-                due_secs=due_secs,
-            )
-        else:
-            self._lookout.settled()
-        if any(row.verdict == "scheduled" for row in rows):
-            self._lookout.hint(now)

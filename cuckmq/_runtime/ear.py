@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import ParamSpec
 
+from cuckmq._runtime.company import Company
 from cuckmq._runtime.desk import Desk, Running
 from cuckmq._runtime.dispatcher import Dispatcher
 from cuckmq.database.listen import Hint
@@ -23,6 +24,7 @@ class Ear:
     Args:
         desk: what is in hand.
         dispatcher: looks for jobs, and learns that its worker was lost.
+        company: hears with each beat who else lives.
         beat_now: has the heart beat at once.
 
     Attributes:
@@ -30,9 +32,12 @@ class Ear:
         on_destroyed: called when a channel was destroyed, whosever it is.
     """
 
-    def __init__(self, desk: Desk, dispatcher: Dispatcher, beat_now: Callable[[], None]) -> None:
+    def __init__(
+        self, desk: Desk, dispatcher: Dispatcher, company: Company, beat_now: Callable[[], None]
+    ) -> None:
         self._desk = desk
         self._dispatcher = dispatcher
+        self._company = company
         self._beat_now = beat_now
         self.loop: asyncio.AbstractEventLoop | None = None
         self.on_destroyed: Callable[[], None] = lambda: None
@@ -45,7 +50,10 @@ class Ear:
                 self._beat_now()
         elif word == "destroyed":
             self.on_destroyed()
-        elif self._dispatcher.serves(number) or word == "connected":
+        elif word == "connected":  # what was said before was not heard
+            self._dispatcher.hint()
+            self.on_destroyed()
+        elif word == "ready" and self._dispatcher.serves(number):
             self._dispatcher.hint()
 
     def on_wake(self, channel: str) -> None:
@@ -60,6 +68,7 @@ class Ear:
             _logger.warning("worker %s was taken for dead; going on as a new one", worker_id)
             self._dispatcher.lose()
             return
+        self._company.hear(pulse)
         for job_ids, ending in (
             (pulse.lost_job_ids, "lost"),
             (pulse.cancelled_job_ids, "cancelled"),
@@ -73,7 +82,7 @@ class Ear:
     def on_silence(self, worker_id: int) -> None:
         """No beat got through for so long that the lease may be over."""
         if worker_id == self._dispatcher.worker_id:
-            self._dispatcher.lose()
+            self._dispatcher.lose(is_cut_off=True)
 
     def from_thread(self, function: Callable[P, None]) -> Callable[P, None]:
         """Have another thread, the heart's, call a function on the worker's event loop."""

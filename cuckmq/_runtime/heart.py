@@ -5,10 +5,10 @@ loop for a minute costs nobody a lease. Each beat carries the attempts that run,
 those which the queue has given to others, or wants cancelled.
 
 How a worker learns that it is dead: the queue says so in answer to a beat; or no beat got through
-for so long, by this process's own monotonic clock, that the lease may have run out. The clock is read
-before a beat is sent, not after it is answered, so what this side believes always ends first. Then
-everything is let go before another worker can have it, and the worker registers anew when the queue
-answers again.
+for so long, by this process's own monotonic clock, that the lease may have run out (`lease`). The clock
+is read before a beat is sent, not after it is answered, so what this side believes always ends first. Then
+everything is let go before another worker can have it, the beat that is stuck in the network is cut off, and
+the worker registers anew when the queue answers again.
 
 On a direct connection the heart also holds the worker's advisory lock, which the server frees the
 moment the process is gone: a kill -9 is noticed after two missed beats instead of a whole lease.
@@ -20,19 +20,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import psycopg
 
 from cuckmq._runtime.desk import Running
-from cuckmq.database.connect import connect_sync, is_direct
+from cuckmq._runtime.lease import Lease
+from cuckmq.database.connect import connect_sync, cut, is_direct
 from cuckmq.database.database import Database
 from cuckmq.database.run import run_sync
 from cuckmq.protocol.workers import Pulse, heartbeat, hold_worker
 
 _logger = logging.getLogger("cuckmq.heart")
-
-MARGIN_SECS: Final = 1.0
 
 
 class Heart:
@@ -44,7 +43,7 @@ class Heart:
         lease_secs: how long the queue waits for a beat.
         snapshot: gives the attempts that run, by job. Called in the heart's thread.
         on_pulse: told the answer to each beat, and the snapshot it is about. Called in the thread.
-        on_silence: told that the lease may have run out. Called in the thread.
+        on_silence: told that the lease may have run out. Called in a thread.
     """
 
     def __init__(
@@ -59,7 +58,7 @@ class Heart:
     ) -> None:
         self._database = database
         self._beat_secs = beat_secs
-        self._patience_secs = max(lease_secs - MARGIN_SECS, lease_secs / 2)
+        self._lease = Lease(lease_secs, self._fall_silent)
         self._snapshot = snapshot
         self._on_pulse = on_pulse
         self._on_silence = on_silence
@@ -68,13 +67,14 @@ class Heart:
         self._wake = threading.Event()
         self._is_stopping = False
         self._thread: threading.Thread | None = None
-        self._beat_at = time.monotonic()
+        self._connection: psycopg.Connection[Any] | None = None
+        self._at_connection = threading.Lock()
         self._latency_secs: float | None = None
 
     def start(self, worker_id: int) -> None:
         """Begin to beat for a worker; or go on for another, when it was registered anew."""
         self._worker_id = worker_id
-        self._beat_at = time.monotonic()
+        self._lease.begin()
         if self._thread is None:
             self._thread = threading.Thread(target=self._live, name="cuckmq-heart", daemon=True)
             self._thread.start()
@@ -87,39 +87,41 @@ class Heart:
     @property
     def is_leased(self) -> bool:
         """Whether the lease still holds for sure, by the last beat that got through."""
-        return time.monotonic() - self._beat_at <= self._patience_secs
+        return self._lease.is_sure
 
     def stop(self, timeout_secs: float) -> None:
         """Stop beating. Blocks until the thread is done, or the time is up."""
         self._is_stopping = True
+        self._lease.stop()
         self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout_secs)
 
     def _live(self) -> None:
-        connection: psycopg.Connection[Any] | None = None
         while not self._is_stopping:
             worker_id, began_at = self._worker_id, time.monotonic()
             try:
-                if connection is None:
-                    connection = connect_sync(self._database.direct_dsn)
+                if self._connection is None:
+                    self._connection = connect_sync(self._database.direct_dsn)
                     self._held_id = 0
                 if worker_id:
-                    self._hold(connection, worker_id)
-                    self._beat(connection, worker_id, began_at)
+                    self._hold(self._connection, worker_id)
+                    self._beat(self._connection, worker_id, began_at)
             except Exception as error:
                 known = isinstance(error, (psycopg.Error, OSError))
                 _logger.warning("worker %s: a beat failed: %s", worker_id, error, exc_info=not known)
-                if connection is not None:
-                    connection.close()
-                    connection = None
-            if worker_id and time.monotonic() - self._beat_at > self._patience_secs:
-                self._fall_silent(worker_id)
-            pause_secs = self._beat_secs if connection is not None else min(0.5, self._beat_secs)
+                self._hang_up()
+            pause_secs = self._beat_secs if self._connection is not None else min(0.5, self._beat_secs)
             self._wake.wait(max(0.0, began_at + pause_secs - time.monotonic()))
             self._wake.clear()
-        if connection is not None:
-            connection.close()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        # Under the lock, so that nobody cuts a socket whose number belongs to another file by now.
+        with self._at_connection:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
 
     def _hold(self, connection: psycopg.Connection[Any], worker_id: int) -> None:
         if self._held_id == worker_id or not is_direct(connection):
@@ -132,20 +134,31 @@ class Heart:
     def _beat(self, connection: psycopg.Connection[Any], worker_id: int, began_at: float) -> None:
         asked = self._snapshot()
         numbers = [each.attempt.number for each in asked.values()]
-        statement = heartbeat(worker_id, list(asked), numbers, self._latency_secs)
+        statement = heartbeat(
+            worker_id,
+            list(asked),
+            numbers,
+            latency_secs=self._latency_secs,
+            beat_secs=self._beat_secs,
+        )
         sent_at = time.monotonic()
         (pulse,) = run_sync(connection, statement, self._database.schema)
         self._latency_secs = time.monotonic() - sent_at
         if worker_id != self._worker_id:
             return
         if pulse.is_alive:
-            self._beat_at = began_at
+            self._lease.renew(began_at)
         else:
             self._worker_id = 0
+            self._lease.end()
         self._on_pulse(worker_id, pulse, asked)
 
-    def _fall_silent(self, worker_id: int) -> None:
-        if self._worker_id == worker_id:
-            self._worker_id = 0
-            _logger.warning("worker %s got no beat through for so long that its lease may be over", worker_id)
-            self._on_silence(worker_id)
+    def _fall_silent(self) -> None:
+        worker_id, self._worker_id = self._worker_id, 0
+        if not worker_id:
+            return
+        _logger.warning("worker %s got no beat through for so long that its lease may be over", worker_id)
+        with self._at_connection:
+            if self._connection is not None:
+                cut(self._connection)
+        self._on_silence(worker_id)

@@ -13,10 +13,11 @@ from cuckmq.protocol.channels import Destroyed, find_destroyed
 _logger = logging.getLogger("cuckmq.worker")
 
 HERALD_SECS: Final = 5.0
+HEARING_SECS: Final = 60.0
 
 
 class Herald:
-    """Heralds what was destroyed since the last look; a hint hastens the next one.
+    """Heralds what was destroyed since the last look. A hint hastens the next one; it is soon without hints.
 
     Args:
         context: whose queue.
@@ -50,7 +51,7 @@ class Herald:
             self._context.events.tell(
                 ChannelDeleted(worker_id=self._worker_id(), name=self._worker, channel=channel.name)
             )
-        return HERALD_SECS
+        return HEARING_SECS if self._context.listener.is_connected.is_set() else HERALD_SECS
 
     def trouble(self) -> None:
         """What was known stays so."""

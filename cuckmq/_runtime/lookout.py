@@ -31,12 +31,13 @@ class Lookout:
         poll_secs: the idle interval; each pause is up to a third shorter, so that workers spread.
 
     Attributes:
+        poll_secs: the same; it may be changed.
         next_at: when to look again.
         empty_at: when the last look began, if it was from the beginning and brought nothing; else None.
     """
 
     def __init__(self, poll_secs: float) -> None:
-        self._poll_secs = poll_secs
+        self.poll_secs = poll_secs
         self._pause_secs = MIN_PAUSE_SECS
         self._sweep_secs = SWEEP_SECS
         self._swept_at = float("-inf")
@@ -106,7 +107,7 @@ class Lookout:
     def _idle_secs(self) -> float:
         """The pause after a look that brought too little: twice as long each time."""
         pause_secs = self._pause_secs * random.uniform(0.67, 1.0)  # noqa: S311 - jitter
-        self._pause_secs = min(2 * self._pause_secs, self._poll_secs)
+        self._pause_secs = min(2 * self._pause_secs, self.poll_secs)
         return pause_secs
 
     def _secs_until_due(self, due_secs: float | None) -> float:
@@ -121,5 +122,5 @@ class Lookout:
             self._overdue_secs = MIN_PAUSE_SECS
             return due_secs
         overdue_secs = self._overdue_secs
-        self._overdue_secs = min(2 * overdue_secs, self._poll_secs)
+        self._overdue_secs = min(2 * overdue_secs, self.poll_secs)
         return overdue_secs

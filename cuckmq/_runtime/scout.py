@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from cuckmq._runtime.company import Company
 from cuckmq.context import Context
 from cuckmq.events import JobOrphaned
 from cuckmq.protocol.inspect import find_orphans
@@ -13,6 +14,7 @@ from cuckmq.protocol.inspect import find_orphans
 _logger = logging.getLogger("cuckmq.scout")
 
 SCOUT_SECS: Final = 3.0
+MAX_SHARE: Final = 20
 MAX_REMEMBERED: Final = 10_000
 
 
@@ -22,13 +24,17 @@ class Scout:
     Args:
         context: whose definitions are known.
         channel_ids: the channels to look at; None for all. Asked each time.
+        company: who else looks.
     """
 
     name = "scout"
 
-    def __init__(self, context: Context, channel_ids: Callable[[], list[int] | None]) -> None:
+    def __init__(
+        self, context: Context, channel_ids: Callable[[], list[int] | None], company: Company
+    ) -> None:
         self._context = context
         self._channel_ids = channel_ids
+        self._company = company
         self._told: set[int] = set()
 
     async def turn(self) -> float:
@@ -46,7 +52,7 @@ class Scout:
             self._context.events.tell(
                 JobOrphaned(job_id=orphan.job_id, name=orphan.definition, channel=orphan.channel)
             )
-        return SCOUT_SECS
+        return self._company.share(SCOUT_SECS, at_most=MAX_SHARE)
 
     def trouble(self) -> None:
         """Nothing is believed from one look to the next."""

@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from cuckmq._runtime.habits import Habits
 from cuckmq.context import Context
-from cuckmq.database.connect import connect
+from cuckmq.database.connect import connect, cut
 from cuckmq.database.migrate import check_schema
 from cuckmq.database.run import run
 from cuckmq.protocol import workers
@@ -32,10 +33,7 @@ class Session:
 
     Args:
         context: whose queue.
-        name: of the worker.
-        channels: which to serve; None for all.
-        concurrency: how many lanes there are.
-        lease_secs: how long the queue waits for a beat.
+        habits: of the worker.
         on_registered: told of each new worker id.
 
     Attributes:
@@ -43,21 +41,10 @@ class Session:
         channel_ids: the channels served; None for all.
     """
 
-    def __init__(
-        self,
-        context: Context,
-        *,
-        name: str,
-        channels: list[str] | None,
-        concurrency: int,
-        lease_secs: float,
-        on_registered: Callable[[int], None],
-    ) -> None:
+    def __init__(self, context: Context, habits: Habits, *, on_registered: Callable[[int], None]) -> None:
         self._context = context
-        self._name = name
-        self._channels = None if channels is None else list(channels)
-        self._concurrency = concurrency
-        self._lease_secs = lease_secs
+        self._habits = habits
+        self._channels = None if habits.channels is None else list(habits.channels)
         self._on_registered = on_registered
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self.worker_id = 0
@@ -108,6 +95,12 @@ class Session:
             with contextlib.suppress(psycopg.Error):
                 await connection.close()
 
+    def lose(self, *, is_cut_off: bool) -> None:
+        """Have no worker any more. One that is cut off waits for no answer: it would be about that worker."""
+        self.worker_id = 0
+        if is_cut_off and self._connection is not None:
+            cut(self._connection)
+
     async def _connect(self) -> None:
         dsn = await asyncio.to_thread(lambda: self._context.database.dsn)
         connection = await connect(dsn)
@@ -121,13 +114,13 @@ class Session:
     async def _register(self) -> None:
         (registration,) = await self.run(
             workers.register_worker(
-                name=self._name,
+                name=self._habits.name,
                 host=socket.gethostname(),
                 pid=os.getpid(),
                 version=version("cuckmq"),
-                concurrency=self._concurrency,
+                concurrency=self._habits.concurrency,
                 channels=self._channels,
-                lease_secs=self._lease_secs,
+                lease_secs=self._habits.lease_secs,
             )
         )
         self.worker_id, self.channel_ids = registration

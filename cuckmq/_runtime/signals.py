@@ -2,11 +2,12 @@
 
 A daemon is used as `async with`. While the block runs, the first SIGTERM tells every daemon of this
 event loop to claim nothing more and cancels the block, as if its work were done: daemons finish what
-they have, and the program goes on after the block. A second signal makes them let go at once.
+they have, and the program goes on after the block. A second signal makes them let go at once. Tasks side
+by side, each with daemons of its own, each have a block, and each ends so (see block.py).
 
-The outermost daemon owns the handling: it sets it up when it is entered and takes it down when it
-is left, and it is the one that ends the cancellation. A program that handles the signal itself (a
-web server, a test runner) keeps its own way: nothing is set up over a handler that is there already.
+The first daemon that is entered sets the handling up, and the last one that is left takes it down. A program
+that handles the signal itself (a web server, a test runner) keeps its own way: nothing is set up over a
+handler that is there already.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
-INSIST_SECS: Final = 2.0
+from cuckmq._runtime.block import Block, Stage
 
 
 class Stoppable(Protocol):
@@ -34,29 +35,41 @@ class Stoppable(Protocol):
 
 
 class Scope:
-    """The daemons of one event loop, and the block they are used in."""
+    """The daemons of one event loop, and the blocks they are used in."""
 
     def __init__(self) -> None:
-        self._task = asyncio.current_task()
-        self._daemons: list[Stoppable] = []
+        self._blocks: dict[Stoppable, Block] = {}
         self._signals: list[signal.Signals] = []
-        self._insisting: asyncio.TimerHandle | None = None
-        self._num_cancels = 0
+        self._num_heard = 0
         self.num_signals = 0
 
     def join(self, daemon: Stoppable) -> None:
-        """Have this daemon hear signals too."""
-        self._daemons.append(daemon)
+        """Have this daemon hear signals too. Its block begins, and it is about to start."""
+        task = asyncio.current_task()
+        block = next((each for each in self._blocks.values() if each.is_of(task)), None) or Block(task)
+        self._blocks[daemon] = block
+        block.at(daemon, Stage.STARTING)
 
-    def leave(self, daemon: Stoppable) -> bool:
-        """Take the daemon out. True when it was the last, and the scope is over."""
-        self._daemons.remove(daemon)
-        return not self._daemons
+    def opened(self, daemon: Stoppable) -> None:
+        """Note that the daemon has started, and its block is at work."""
+        if self.num_signals:
+            daemon.stop_claiming()
+        self._blocks[daemon].at(daemon, Stage.OPEN)
 
-    def block_left(self) -> None:
-        """Note that the block is over: from now on daemons are stopped, and nothing may cut that off."""
-        if self._insisting is not None:
-            self._insisting.cancel()
+    def left(self, daemon: Stoppable) -> None:
+        """Note that the block is over: from now on the daemon is stopped, and nothing may cut that off."""
+        self._blocks[daemon].at(daemon, Stage.LEAVING)
+
+    def leave(self, daemon: Stoppable, error: BaseException | None) -> bool:
+        """Take the daemon out. Tells whether the error was the signal's, and is dealt with."""
+        block = self._blocks.pop(daemon)
+        block.at(daemon, None)
+        return block.is_over and block.absorb(error)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last daemon has been left."""
+        return not self._blocks
 
     def listen(self, signals: Sequence[signal.Signals], *, by_force: bool) -> None:
         """Handle signals, those that nobody else handles; all of them if by force."""
@@ -76,53 +89,42 @@ class Scope:
             loop.remove_signal_handler(each)
         self._signals.clear()
 
-    def absorb(self, error: BaseException | None) -> bool:
-        """End the cancellation that a signal began. False when it was not ours to end."""
-        if not self.num_signals or not isinstance(error, asyncio.CancelledError) or self._task is None:
-            return False
-        remaining = self._task.cancelling()
-        for _ in range(self._num_cancels):
-            remaining = self._task.uncancel()
-        return remaining == 0
+    def ask(self, num_signals: int) -> None:
+        """Do what so many signals ask for. What was done already is not done again."""
+        while self.num_signals < num_signals:
+            self.num_signals += 1
+            for daemon in list(self._blocks):
+                if self.num_signals == 1:
+                    daemon.stop_claiming()
+                else:
+                    daemon.hasten()
+            for block in set(self._blocks.values()):
+                block.signal()
 
     def _on_signal(self) -> None:
-        self.num_signals += 1
-        for daemon in self._daemons:
-            verb: Callable[[], None] = daemon.stop_claiming if self.num_signals == 1 else daemon.hasten
-            verb()
-        if self.num_signals == 1:
-            self._cancel_block()
-
-    def _cancel_block(self) -> None:
-        """Cancel the block, and once more as long as it goes on.
-
-        Before Python 3.12 `asyncio.wait_for`, which drivers use too, can swallow a cancellation that
-        comes in the moment when what it waits for is done.
-        """
-        if self._task is not None:
-            self._num_cancels += 1
-            self._task.cancel()
-            self._insisting = asyncio.get_running_loop().call_later(INSIST_SECS, self._cancel_block)
+        self._num_heard += 1
+        self.ask(self._num_heard)
 
 
 _scopes: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, Scope]] = WeakKeyDictionary()
 
 
-def enter_scope(daemon: Stoppable) -> Scope:
-    """Join the scope of the running loop, or open it."""
+def enter_scope(daemon: Stoppable, *forced: signal.Signals) -> Scope:
+    """Join the scope of the running loop, or open it. Signals that are forced are handled in any case."""
     loop = asyncio.get_running_loop()
     scope = _scopes.get(loop)
     if scope is None:
         scope = _scopes[loop] = Scope()
         scope.listen([signal.SIGTERM], by_force=False)
+    scope.listen(forced, by_force=True)
     scope.join(daemon)
     return scope
 
 
 def leave_scope(scope: Scope, daemon: Stoppable, error: BaseException | None) -> bool:
     """Leave it; the last one closes it. Returns whether the error was the signal's, and is dealt with."""
-    if not scope.leave(daemon):
-        return False
-    _scopes.pop(asyncio.get_running_loop(), None)
-    scope.close()
-    return scope.absorb(error)
+    is_absorbed = scope.leave(daemon, error)
+    if scope.is_over:
+        _scopes.pop(asyncio.get_running_loop(), None)
+        scope.close()
+    return is_absorbed

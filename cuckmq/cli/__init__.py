@@ -16,7 +16,7 @@ Exit codes, of every command:
 from __future__ import annotations
 
 import signal
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Final
 
 import click
@@ -67,6 +67,8 @@ class LazyGroup(click.Group):
 
 def _print_version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
     if is_asked:
+        from importlib import metadata  # noqa: PLC0415 - brings along a mail parser and an archiver
+
         click.echo(f"cuckmq {metadata.version('cuckmq')}")
         ctx.exit()
 

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 
 from cuckmq._runtime.daemon import Daemon
 from cuckmq._runtime.signals import enter_scope, leave_scope
+from cuckmq.cli.leash import Leash
 from cuckmq.cli.logs import logger
 from cuckmq.context import Context
 
@@ -25,7 +26,7 @@ class Herald:
         logger.info("letting go: what is not finished goes back to the queue")
 
 
-async def serve(context: Context, *daemons: Daemon, ready: str) -> None:
+async def serve(context: Context, *daemons: Daemon, ready: str, leash: Leash | None = None) -> None:
     """Start daemons, work until SIGTERM or SIGINT, stop them, and close the context.
 
     The first signal lets the work in hand be finished, the second lets go of it at once. Signals
@@ -35,18 +36,26 @@ async def serve(context: Context, *daemons: Daemon, ready: str) -> None:
         context: theirs.
         daemons: started in this order, and stopped in the opposite one.
         ready: what to log once all have started.
+        leash: to a supervisor, which asks for what signals ask for.
     """
     herald = Herald()
-    scope = enter_scope(herald)
-    scope.listen([signal.SIGTERM, signal.SIGINT], by_force=True)
+    scope = enter_scope(herald, signal.SIGTERM, signal.SIGINT)
+    scope.opened(herald)
+    if leash is not None:
+        leash.hold(scope.ask)
     try:
         async with context, AsyncExitStack() as stack:
             for daemon in daemons:
                 await stack.enter_async_context(daemon)
             logger.info("%s, pid %s", ready, os.getpid())
+            if leash is not None:
+                leash.tell_ready()
             if not scope.num_signals:
                 await asyncio.Event().wait()
     except BaseException as error:
         if not leave_scope(scope, herald, error):
             raise
+    finally:
+        if leash is not None:
+            leash.drop()
     logger.info("stopped")

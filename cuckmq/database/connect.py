@@ -1,13 +1,29 @@
 """Open connections the way the queue wants them.
 
-Statements here are single calls, so connections commit by themselves. Dead peers must be noticed in
-seconds, so TCP keepalives are on unless the DSN says otherwise. Behind a pooler, where the server
+Statements here are single calls, so connections commit by themselves. Behind a pooler, where the server
 under a connection changes from one statement to the next, prepared statements are left out.
+
+A network that is cut says nothing: no reset, no end, and by the defaults of Linux each side waits for
+hours. So both are told to notice a dead peer in seconds. Our side takes it from the DSN. The server is
+told on each new connection, in the question that every one begins with: else the session of a host
+that fell off the network would hold its locks, its slot and its snapshot for two hours.
+
+Who set one of these for the connection, the role or the database keeps it; what merely stands in the
+server's own file is for everyone, and is overruled. The limit on what stays unacknowledged is less than a
+lease, and not looked at all the time: kernels ask when they send again, after ever longer pauses, so it
+may take up to twice as long.
+
+`options` in the DSN would be the other way to tell the server, but PgBouncer refuses it, and by `set` one
+client of a pooler would leave its wishes to the next. So nothing is set where the server's process is not
+the one that the connection was promised.
 """
 
 from __future__ import annotations
 
+import os
 import selectors
+import socket
+from contextlib import suppress
 from typing import Any, Final
 
 import psycopg
@@ -20,8 +36,35 @@ DEFAULTS: Final[dict[str, Any]] = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,
+    "tcp_user_timeout": 9_000,
 }
+
+SERVER_DEFAULTS: Final[dict[str, str]] = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "9000",  # ms; also ends who is connected and reads no more
+    "client_connection_check_interval": "5000",  # ms; while a statement runs, or waits for a lock
+}
+"""What a server is told. Those that it does not know, or that its system lacks, are left out."""
+
+_BEGIN: Final = """
+select
+    pg_catalog.pg_backend_pid(),
+    (
+        select pg_catalog.count(pg_catalog.set_config(known.name, wanted.setting, false))
+        from pg_catalog.pg_settings as known, (values {wanted}) as wanted (name, setting)
+        where pg_catalog.pg_backend_pid() operator(pg_catalog.=) {pid}
+            and known.name operator(pg_catalog.=) wanted.name
+            and known.source operator(pg_catalog.<>) all (
+                array['client', 'user', 'database', 'database user', 'session']
+            )
+            and (
+                known.name operator(pg_catalog.<>) 'client_connection_check_interval'
+                or pg_catalog.strpos(pg_catalog.version(), 'linux') operator(pg_catalog.>) 0
+            )
+    )
+"""
 
 
 def with_defaults(dsn: str) -> str:
@@ -58,7 +101,7 @@ def connect_sync(dsn: str) -> psycopg.Connection[Any]:
 
 async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
     """Prepare a new connection: learn whether it is direct, and if not, keep the session plain."""
-    cursor = await connection.execute("select pg_catalog.pg_backend_pid()", prepare=False)
+    cursor = await connection.execute(_begin(connection), prepare=False)
     row = await cursor.fetchone()
     if row is None or row[0] != connection.info.backend_pid:
         connection.prepare_threshold = None
@@ -66,9 +109,24 @@ async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
 
 def configure_sync(connection: psycopg.Connection[Any]) -> None:
     """Do what configure() does, in the sync world."""
-    row = connection.execute("select pg_catalog.pg_backend_pid()", prepare=False).fetchone()
+    row = connection.execute(_begin(connection), prepare=False).fetchone()
     if row is None or row[0] != connection.info.backend_pid:
         connection.prepare_threshold = None
+
+
+def _begin(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> bytes:
+    wanted = ", ".join(f"('{name}', '{setting}')" for name, setting in SERVER_DEFAULTS.items())
+    return _BEGIN.format(pid=connection.info.backend_pid, wanted=wanted).encode()
+
+
+def cut(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> None:
+    """Shut the socket down, from whichever thread: who waits for an answer gets an error at once.
+
+    To be used when the answer can matter no more and may never come. Cancelling would ask the very network
+    that went silent, and wait for it.
+    """
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as twin:
+        twin.shutdown(socket.SHUT_RDWR)
 
 
 async def check(connection: psycopg.AsyncConnection[Any]) -> None:

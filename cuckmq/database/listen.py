@@ -6,7 +6,8 @@ nothing, in a network that went silent. So
 
 - after every (re)connection subscribers are told to look for themselves: what was said meanwhile is gone;
 - every few seconds the listener sends itself a message through the server, and if it does not hear
-  it, the connection is deaf: it is dropped and made anew;
+  it, the connection is deaf: it is dropped and made anew. Where a pooler may stand between, another
+  connection sends it;
 - behind a pooler it finds itself deaf from the start, says so once, and tries again now and then,
   while everyone polls.
 
@@ -26,7 +27,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from cuckmq.database.connect import connect
+from cuckmq.database.connect import connect, cut, is_direct
 from cuckmq.database.database import Database
 
 _logger = logging.getLogger("cuckmq.listener")
@@ -34,6 +35,7 @@ _logger = logging.getLogger("cuckmq.listener")
 PING_SECS: Final = 15.0
 PONG_TIMEOUT_SECS: Final = 5.0
 MAX_PAUSE_SECS: Final = 30.0
+PING: Final = "select pg_catalog.pg_notify(%s, 'ping')"
 
 Hint = tuple[str, int]
 """A word and a number: `("ready", channel_id)`, `("cancel", job_id)`, `("destroyed", channel_id)`,
@@ -125,7 +127,18 @@ class Listener:
             await connection.close()
 
     async def _ping(self, connection: psycopg.AsyncConnection[Any], channel: str) -> None:
-        await connection.execute("select pg_catalog.pg_notify(%s, 'ping')", (channel,), prepare=False)
+        if not is_direct(connection):
+            # A pooler lends us the session that listens for as long as we ask, so we would hear ourselves and
+            # nobody else. Another connection must ask.
+            async with self._database.connection() as other:
+                await other.execute(PING, (channel,), prepare=False)
+            return
+        # In a network that went silent even the question would take longer than the answer may.
+        timer = asyncio.get_running_loop().call_later(PONG_TIMEOUT_SECS, cut, connection)
+        try:
+            await connection.execute(PING, (channel,), prepare=False)
+        finally:
+            timer.cancel()
 
     async def _hear(self, connection: psycopg.AsyncConnection[Any], wait_secs: float) -> bool:
         """Wait for words; whatever comes, even a neighbour's ping, shows that we are not deaf."""

@@ -9,8 +9,9 @@ from typing import Final
 
 from cuckmq.protocol.statement import Statement, only
 
+# Payloads go as binary: psycopg quotes each element of an array of text by a pattern, and JSON is all quotes.
 SQL: Final = (
-    "select {schema}.enqueue_many(%s, %s::text[], %s::text[], %s::float8, %s::timestamptz, %s, %s::integer,"
+    "select {schema}.enqueue_many(%s, %b::text[], %s::text[], %s::float8, %s::timestamptz, %s, %s::integer,"
     " %s::integer, %s::integer, %s::integer, %s, %s::float8, %s::timestamptz, %s::text[], %s, %s::float8, %s,"
     " 'refuse', %s::bigint[], %s)"
 )

@@ -21,7 +21,7 @@ COUNTS: Final = """
         + (select count(*) from {schema}.waiting)
     union all select 'blocked', count(*) from {schema}.blocked
     union all select 'running', count(*) from {schema}.running
-    union all select state, count(*) from {schema}.finalized_job group by state
+    union all select state, count(*) from {schema}.finalized group by state
 """
 NAME: Final = """
     select d.name from {schema}.job j join {schema}.job_definition d on d.id = j.definition_id where j.id = %s

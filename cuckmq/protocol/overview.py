@@ -39,10 +39,9 @@ CHANNELS: Final = """
         select j.lane_id, 'blocked', count(*)
         from {schema}.blocked b join {schema}.job j on j.id = b.job_id group by j.lane_id
         union all
-        select j.lane_id, 'running', count(*)
-        from {schema}.running r join {schema}.job j on j.id = r.job_id group by j.lane_id
+        select lane_id, 'running', count(*) from {schema}.running group by lane_id
         union all
-        select lane_id, state, count(*) from {schema}.finalized_job group by lane_id, state
+        select lane_id, state, count(*) from {schema}.finalized group by lane_id, state
     ), counted as (
         select l.channel_id, e.state, sum(e.num)::bigint as num
         from entry e join {schema}.lane l on l.id = e.lane_id group by l.channel_id, e.state

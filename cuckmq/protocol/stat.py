@@ -37,8 +37,8 @@ CHANNELS: Final = """
     select c.name, coalesce(sum(n.num_queued), 0)::bigint, coalesce(sum(n.num_scheduled), 0)::bigint,
         extract(epoch from clock_timestamp() - min(n.oldest_at))::float8,
         extract(epoch from clock_timestamp() - min(n.due_at))::float8, min(n.due_at),
-        (select count(*) from {schema}.running r join {schema}.job j on j.id = r.job_id
-            join {schema}.lane l on l.id = j.lane_id where l.channel_id = c.id)
+        (select count(*) from {schema}.running r
+            join {schema}.lane l on l.id = r.lane_id where l.channel_id = c.id)
     from {schema}.channel c left join (
         select l.channel_id,
             (select count(*) from (select from {schema}.ready r
@@ -62,8 +62,7 @@ SCHEDULES: Final = """
 RUNNING: Final = """
     select r.job_id, d.name, r.worker_id, r.attempt,
         extract(epoch from clock_timestamp() - r.claimed_at)::float8
-    from {schema}.running r join {schema}.job j on j.id = r.job_id
-    join {schema}.job_definition d on d.id = j.definition_id
+    from {schema}.running r join {schema}.job_definition d on d.id = r.definition_id
     order by r.claimed_at, r.job_id limit %s
 """
 

@@ -1,7 +1,7 @@
 """The life of a worker as the queue sees it: register, beat, recall, retire; and the rescue of the dead.
 
-See register_worker.sql, serve.sql, hold_worker.sql, heartbeat.sql, recall.sql, retire_worker.sql, rescue.sql,
-reap.sql, evict.sql.
+See register_worker.sql, serve.sql, hold_worker.sql, heartbeat.sql, look_around.sql, recall.sql,
+retire_worker.sql, rescue.sql, reap.sql, evict.sql.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ REGISTER: Final = (
 )
 SERVE: Final = "select * from {schema}.serve(%s, %s::text[])"
 HOLD: Final = "select {schema}.hold_worker(%s)"
-BEAT: Final = "select * from {schema}.heartbeat(%s, %s::bigint[], %s::integer[], %s::float8)"
+BEAT: Final = """
+    select *
+    from {schema}.heartbeat(%s, %s::bigint[], %s::integer[], %s::float8), {schema}.look_around(%s::float8)
+"""
 RECALL: Final = "select {schema}.recall(%s, %s::bigint[])"
 RETIRE: Final = "select {schema}.retire_worker(%s)"
 RESCUE: Final = """
@@ -40,11 +43,14 @@ class Serving(NamedTuple):
 
 
 class Pulse(NamedTuple):
-    """What the queue answers to a beat."""
+    """What the queue answers to a beat: how this worker fares, and the others (look_around.sql)."""
 
     is_alive: bool
     lost_job_ids: list[int]
     cancelled_job_ids: list[int]
+    num_workers: int = 1
+    is_rescue_due: bool = False
+    is_sweep_due: bool = False
 
 
 class Rescued(NamedTuple):
@@ -107,10 +113,15 @@ def hold_worker(worker_id: int) -> Statement[bool]:
 
 
 def heartbeat(
-    worker_id: int, job_ids: list[int], attempts: list[int], latency_secs: float | None = None
+    worker_id: int,
+    job_ids: list[int],
+    attempts: list[int],
+    *,
+    latency_secs: float | None,
+    beat_secs: float,
 ) -> Statement[Pulse]:
-    """Say that the worker lives and ask after its attempts; one row. Commits nothing else."""
-    return Statement(BEAT, (worker_id, job_ids, attempts, latency_secs), Pulse._make)
+    """Say that the worker lives, ask after its attempts, and look around; one row."""
+    return Statement(BEAT, (worker_id, job_ids, attempts, latency_secs, beat_secs), Pulse._make)
 
 
 def recall(worker_id: int, kept_job_ids: list[int]) -> Statement[list[int]]:

@@ -53,6 +53,7 @@ DOORS: Final[dict[str, frozenset[str]]] = {
     "lanes_of": _SIGHT,
     "list_schedules": _SIGHT,
     "look": _ASK,
+    "look_around": _WORK,
     "note_progress": _WORK,
     "notes_of": _WORK,
     "peek": _SIGHT,

@@ -15,7 +15,7 @@ import cuckmq
 PACKAGE = Path(cuckmq.__file__).parent
 ROOT = PACKAGE.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-MAX_LINES = 330
+MAX_LINES = 300
 
 
 def name_of(module: Path) -> str:

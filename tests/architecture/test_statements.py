@@ -19,6 +19,8 @@ def modules() -> list[ModuleType]:
     return [importlib.import_module(f"cuckmq.protocol.{name}") for name in names]
 
 
+PARAMETER = r"%[sb]"  # as psycopg likes it, or as binary
+
 STATEMENTS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": value
     for module in modules()
@@ -38,8 +40,8 @@ def test_every_verb_has_its_statement() -> None:
 async def test_the_database_can_prepare_and_plan_it(context: Context, dsn: str, name: str) -> None:
     text = render(STATEMENTS[name], context.schema)
     numbers = iter(range(1, 100))
-    numbered = re.sub(r"%s", lambda match: f"${next(numbers)}", text)
-    num_parameters = text.count("%s")
+    numbered = re.sub(PARAMETER, lambda match: f"${next(numbers)}", text)
+    num_parameters = len(re.findall(PARAMETER, text))
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
         await connection.execute(f"prepare it as {numbered}")
         cursor = await connection.execute(

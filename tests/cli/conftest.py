@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cuckmq import Context
 from tests.support.eventually import eventually_sync
 
 APP = """
@@ -104,3 +107,20 @@ def run(folder: Path, dsn: str, schema: str) -> Iterator[RunCommand]:
         if command.process.poll() is None:
             command.process.kill()
             command.process.wait()
+
+
+@pytest.fixture
+async def app(
+    folder: Path, context: Context, dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Any]:
+    """The app's module in this process, its definitions deployed."""
+    monkeypatch.setenv("CUCKMQ_DATABASE_URL", dsn)
+    monkeypatch.setenv("TEST_SCHEMA", schema)
+    spec = importlib.util.spec_from_file_location("app_under_test", folder / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    async with module.context:
+        await module.context.deploy()
+        yield module

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cuckmq import Context, JobState
+from cuckmq import JobState
 from tests.cli.conftest import RunCommand
 from tests.support.eventually import eventually
-
-
-@pytest.fixture
-async def app(
-    folder: Path, context: Context, dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Any]:
-    """The app's module in this process, its definitions deployed."""
-    monkeypatch.setenv("CUCKMQ_DATABASE_URL", dsn)
-    monkeypatch.setenv("TEST_SCHEMA", schema)
-    spec = importlib.util.spec_from_file_location("app_under_test", folder / "app.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    async with module.context:
-        await module.context.deploy()
-        yield module
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

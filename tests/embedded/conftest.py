@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,17 +16,6 @@ from cuckmq.database.embedded.binaries import find_binaries
 from tests.support.database.place import place
 from tests.support.eventually import eventually_sync
 from tests.support.homes import has_stopped, homes
-
-IS_ROOT = os.geteuid() == 0
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, and count as deselected, what only root can try: becoming somebody else."""
-    if IS_ROOT:
-        return
-    left_out = [item for item in items if item.get_closest_marker("as_root")]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

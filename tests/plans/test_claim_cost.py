@@ -35,10 +35,12 @@ FILL_WAITING = """
 """
 
 FILL_HISTORY = """
-    insert into {schema}.finalized_job (id, definition_id, lane_id, num_attempts, num_stalls, error_count,
-        stall_count, attempt, run_at, created_at, finalized_at, state, payload)
-    select -n, 1, 1, 1, 3, 0, 0, 1, now(), now(), now() - n * interval '1 s', 'succeeded', 'null'
-    from generate_series(1, %s) n
+    with put_in as (
+        insert into {schema}.job (id, definition_id, lane_id, num_attempts, num_stalls, run_at, payload)
+        select -n, 1, 1, 1, 3, now(), 'null' from generate_series(1, %s) n
+    )
+    insert into {schema}.finalized (job_id, definition_id, lane_id, attempt, finalized_at, state, is_tied)
+    select -n, 1, 1, 1, now() - n * interval '1 s', 'succeeded', false from generate_series(1, %s) n
 """
 
 

@@ -35,7 +35,7 @@ def test_dependencies_cost_what_waits(queue: Queue, is_analysed: bool) -> None:
     fill(queue, FILL_DEPENDENCIES, 300_000)
     fill(queue, FILL_HISTORY, 300_000)
     if is_analysed:
-        for table in ("job", "blocked", "dependency", "finalized_job"):
+        for table in ("job", "blocked", "dependency", "finalized"):
             queue.eye.rows(f"analyze {{schema}}.{table}")
     for session in (queue.eye, queue.session()):
         for keep_secs in (None, 0):

@@ -198,7 +198,7 @@ def test_two_who_cancel_the_same_job(queue: Queue) -> None:
     queue.wait_until_blocked(two, by=one)
     one.commit()
     assert cancelling.result(timeout=10) is None
-    assert queue.count("finalized_job") == 1
+    assert queue.count("finalized") == 1
 
 
 def test_a_group_goes_on_without_its_cancelled_job(queue: Queue) -> None:

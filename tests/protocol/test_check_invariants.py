@@ -11,12 +11,13 @@ from tests.support.queue import Queue
 HOME = "insert into {schema}.ready (lane_id, definition_id, run_at, job_id)"
 AS_IS = "select lane_id, definition_id, run_at, id from {schema}.job where job_group is null"
 LATER = "insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id)"
-RUN = "insert into {schema}.running (job_id, worker_id, attempt, group_hash)"
+RUN = """
+    insert into {schema}.running (job_id, definition_id, lane_id, worker_id, attempt, is_tied, group_hash)
+    values
+"""
 FILE = """
-    insert into {schema}.finalized_job (id, definition_id, lane_id, num_attempts, num_stalls, error_count,
-        stall_count, attempt, run_at, created_at, state, payload)
-    select id, definition_id, lane_id, 1, 1, 0, 0, 1, run_at, created_at, 'succeeded', payload
-    from {schema}.job where id = 1
+    insert into {schema}.finalized (job_id, definition_id, lane_id, attempt, state, is_tied)
+    values
 """
 KEY = "insert into {schema}.unique_key (job_id, definition_id, key, scope)"
 BY = "(select max(id) from {schema}.worker)"
@@ -28,9 +29,7 @@ PLANTED = {
     "an entry in ready has no job": ["delete from {schema}.job where job_group is null"],
     "an entry in waiting has no job": ["delete from {schema}.job where job_group is not null"],
     "an entry in scheduled has no job": [f"{LATER} values (1, 1, now(), 999)"],
-    "an entry in running has no job": [
-        f"insert into {{schema}}.running (job_id, worker_id, attempt) values (999, {BY}, 1)"
-    ],
+    "an entry in running has no job": [f"{RUN} (999, 1, 1, {BY}, 1, false, null)"],
     "an entry in ready does not fit its job": ["update {schema}.job set run_at = now() - interval '1 day'"],
     "an entry in waiting does not fit its job": ["update {schema}.job set job_group = 'b' where id = 2"],
     "an entry in scheduled does not fit its job": [
@@ -41,18 +40,24 @@ PLANTED = {
     "a job that is not blocked waits for another": [
         "insert into {schema}.dependency (needs_id, job_id) values (1, 2)"
     ],
-    "a job is both live and finalized": [FILE],
+    "a finalized job is in ready": [f"{FILE} (1, 1, 1, 1, 'succeeded', false)"],
+    "an ending has no job": [f"{FILE} (999, 1, 1, 1, 'succeeded', false)"],
+    "a finalized job may still expire": [
+        f"{FILE} (1, 1, 1, 1, 'succeeded', false)",
+        "delete from {schema}.ready where job_id is not null",
+        "update {schema}.job set expires_at = now() where id = 1",
+    ],
     "a unique key is held by a job that has ended": [f"{KEY} values (999, 1, 'a', 'live')"],
     "a job with a unique key is not tied": [f"{KEY} values (1, 1, 'a', 'live')"],
     "a running job has no worker": [
         "delete from {schema}.ready where job_id is not null",
-        "insert into {schema}.running (job_id, worker_id, attempt) values (1, 999, 1)",
+        f"{RUN} (1, 1, 1, 999, 1, false, null)",
     ],
     "a leased group has no worker": [
         "insert into {schema}.group_lease (seat, group_hash, worker_id) values (1, 1, 999)"
     ],
     "a grouped job runs without its worker holding the lease": [
-        f"{RUN} select job_id, {BY}, 1, group_hash from {{schema}}.waiting",
+        f"{RUN} (2, 1, 1, {BY}, 1, false, (select min(w.group_hash) from {{schema}}.waiting w))",
         "delete from {schema}.waiting",
         "delete from {schema}.ready where group_hash is not null",
     ],
@@ -85,9 +90,11 @@ def test_every_kind_of_problem_is_planted(queue: Queue) -> None:
     source = queue.eye.value("select prosrc from pg_proc where oid = '{schema}.check_invariants'::regproc")
     for kind in ("ready", "waiting", "scheduled", "running"):
         assert f"an entry in {kind} has no job" in PLANTED
-    whole = [problem for problem in PLANTED if not problem.startswith("an entry in")]
+    whole = [
+        problem for problem in PLANTED if not problem.startswith(("an entry in", "a finalized job is in"))
+    ]
     assert all(f"'{problem}'" in source for problem in whole)
-    assert source.count("union all\n    select '") + 1 == len(whole) + 2
+    assert source.count("union all\n    select '") + 1 == len(whole) + 3
 
 
 def test_it_locks_nothing_and_waits_for_nobody(queue: Queue) -> None:

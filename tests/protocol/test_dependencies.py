@@ -89,7 +89,7 @@ def test_a_failure_goes_down_a_chain_of_any_length(queue: Queue) -> None:
         chain.append(put(queue, chain[-1], on_dependency_failure="cancel" if number % 2 else "fail"))
     survivor = put(queue, chain[-1], on_dependency_failure="run")
     fail(queue, top)
-    rows = queue.eye.rows("select state, count(*) from {schema}.finalized_job group by state order by state")
+    rows = queue.eye.rows("select state, count(*) from {schema}.finalized group by state order by state")
     assert rows == [("cancelled", 1000), ("failed", 1001)]
     assert work_off(queue) == [survivor]
     assert queue.counts() == {}

@@ -12,8 +12,8 @@ def finalize(queue: Queue, number: int) -> list[int]:
     queue.eye.succeed(worker_id, queue.eye.claim(worker_id, limit=number))
     for place, job_id in enumerate(job_ids):
         queue.eye.rows(
-            "update {schema}.finalized_job set finalized_at = now() - make_interval(hours => %s)"
-            " where id = %s",
+            "update {schema}.finalized set finalized_at = now() - make_interval(hours => %s)"
+            " where job_id = %s",
             number - place, job_id,
         )  # fmt: skip
     return job_ids
@@ -55,7 +55,7 @@ def test_two_purge_different_rows_and_neither_waits(queue: Queue) -> None:
     assert sorted(one.purge(0.0, 2)) == job_ids[:2]
     assert sorted(two.purge(0.0, 10)) == job_ids[2:]
     one.commit()
-    assert queue.count("finalized_job") == 0
+    assert queue.count("finalized") == 0
 
 
 def test_a_definition_is_forgotten_with_its_last_job(queue: Queue) -> None:

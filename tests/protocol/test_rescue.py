@@ -121,7 +121,7 @@ def test_the_dead_change_nothing_any_more(queue: Queue) -> None:
 
 def snapshot(queue: Queue) -> list[list[tuple[object, ...]]]:
     """Every row of every table, as it stands."""
-    tables = ("job", "scheduled", "ready", "waiting", "running", "group_lease", "finalized_job", "worker")
+    tables = ("job", "scheduled", "ready", "waiting", "running", "group_lease", "finalized", "worker")
     return [queue.eye.rows(f"select t::text, xmin::text from {{schema}}.{table} t") for table in tables]
 
 

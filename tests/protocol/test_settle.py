@@ -140,7 +140,7 @@ def test_what_is_not_ones_own_is_lost(queue: Queue, outcome: str) -> None:
         given = [Outcome(given_id, attempt, outcome, reason, ERROR)]
         assert queue.eye.settle(who, given) == {given_id: "lost"}
     assert queue.counts() == {"job": 1, "running": 1}
-    assert queue.count("finalized_job") == 0
+    assert queue.count("finalized") == 0
 
 
 def test_the_same_outcome_twice_counts_once(queue: Queue) -> None:
@@ -156,7 +156,7 @@ def test_the_same_outcome_twice_counts_once(queue: Queue) -> None:
     queue.wait_until_blocked(two, by=one)
     one.commit()
     assert again.result(timeout=10) == {job_id: "lost"}
-    assert queue.count("finalized_job") == 1
+    assert queue.count("finalized") == 1
 
 
 def test_a_settlement_rolled_back_may_be_given_again(queue: Queue) -> None:

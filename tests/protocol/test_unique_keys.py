@@ -297,7 +297,7 @@ def test_plain_jobs_do_not_pay_for_keys(queue: Queue, worker_id: int) -> None:
     one.cancel(one.enqueue("PING", delay_secs=60.0))
     while jobs := one.claim(worker_id, slice=20):
         one.succeed(worker_id, jobs)
-    assert one.value("select count(*) from {schema}.finalized_job") == 101
+    assert one.value("select count(*) from {schema}.finalized") == 101
     assert one.value(scans) == 0
     put(one, "a", "queued")
     asked = one.value(scans)

@@ -60,7 +60,11 @@ def define(context: Context, note) -> None:
     @context.job(name="hang")
     async def hang(payload: float, attempt: Attempt) -> int:
         note("start", attempt, attempt.job_group)
-        await asyncio.sleep(60 if attempt.number == 1 else payload)
+        try:
+            await asyncio.sleep(60 if attempt.number == 1 else payload)
+        except asyncio.CancelledError:
+            note("cancelled", attempt, attempt.job_group)
+            raise
         note("end", attempt, attempt.job_group)
         return attempt.number
 

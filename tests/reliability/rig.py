@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -77,9 +77,12 @@ class Rig:
         self.log = Log(folder / "executions.log")
         self._started: list[WorkerProcess] = []
 
-    async def start(self, *, dsn: str | None = None, **options: Any) -> WorkerProcess:
-        """Start a worker with these options, and wait until it is ready."""
+    async def start(
+        self, *, dsn: str | None = None, inside: Sequence[str] = (), **options: Any
+    ) -> WorkerProcess:
+        """Start a worker with these options, through a command if one is given; wait until it is ready."""
         process = await asyncio.create_subprocess_exec(
+            *inside,
             sys.executable,
             str(PROGRAM),
             dsn or self.dsn,

@@ -19,5 +19,7 @@ async def test_the_queue_keeps_its_promises_under_faults(tmp_path: Path) -> None
 async def test_a_broken_promise_is_found(tmp_path: Path, mutant: str) -> None:
     """E8, E15: without the fence, and without the exclusion of groups, the same judge finds plenty."""
     # A broken queue may never come to an end, and need not: what it did is in the journals.
-    findings = await play(tmp_path, secs=25, seed=3, mutant=mutant, kinds=["freeze_worker"], drain_secs=10)
+    findings = await play(
+        tmp_path, secs=25, seed=3, mutant=mutant, kinds=["freeze_worker"], drain_secs=10, slow_share=0.2
+    )
     assert any(finding.startswith("one_at_a_time") for finding in findings)

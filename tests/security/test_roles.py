@@ -101,11 +101,11 @@ FORBIDDEN = {
         "select payload from {schema}.job",
         "select * from {schema}.all_job",
         "select id from {schema}.job",
-        "select result from {schema}.finalized_job",
+        "select result from {schema}.finalized",
         "update {schema}.job set payload = 'null'",
         "update {schema}.ready set run_at = now()",
         "delete from {schema}.job",
-        "insert into {schema}.finalized_job (id) values (1)",
+        "insert into {schema}.finalized (job_id) values (1)",
         "insert into {schema}.job (id) values (1)",
         "truncate {schema}.job",
         "select * from {schema}.claim(1, null, null, 1)",
@@ -123,7 +123,7 @@ FORBIDDEN = {
         "select payload from {schema}.job",
         "update {schema}.job set payload = 'null'",
         "update {schema}.running set attempt = 7",
-        "delete from {schema}.finalized_job",
+        "delete from {schema}.finalized",
         "truncate {schema}.job",
         "alter table {schema}.job disable trigger all",
         "create table {schema}.mine (id integer)",
@@ -162,7 +162,7 @@ FORBIDDEN = {
 KEPT = """
     select md5(string_agg(x::text, ' ' order by x::text)) from (
         select j::text as x from {schema}.job j union all select r::text from {schema}.ready r
-        union all select f::text from {schema}.finalized_job f
+        union all select f::text from {schema}.finalized f
         union all select c::text from {schema}.channel c
         union all select p.oid::regprocedure::text || p.xmin::text from pg_proc p
             where p.pronamespace = '{schema}'::regnamespace

@@ -51,9 +51,11 @@ class Queue:
         return number
 
     def counts(self) -> dict[str, int]:
-        """Count the entries of live jobs, table by table; tables without entries are left out."""
-        tables = ("job", "scheduled", "blocked", "ready", "waiting", "running", "group_lease")
-        return {table: number for table in tables if (number := self.count(table))}
+        """Count live jobs and their entries, table by table; tables without any are left out."""
+        live = self.count("job") - self.count("finalized")
+        tables = ("scheduled", "blocked", "ready", "waiting", "running", "group_lease")
+        counts = {"job": live} | {table: self.count(table) for table in tables}
+        return {table: number for table, number in counts.items() if number}
 
     def state(self, job_id: int) -> str | None:
         """The job's state as all_job tells it."""

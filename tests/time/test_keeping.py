@@ -38,7 +38,7 @@ async def test_a_success_is_removed_at_once(context: Context, dsn: str) -> None:
             await (await brief.enqueue("fail")).result(timeout_secs=10)
         await eventually(lambda: any(isinstance(each, AttemptSucceeded) for each in seen))
     with Queue(dsn, context.schema) as queue:
-        assert queue.eye.rows("select state from {schema}.finalized_job") == [("failed",)]
+        assert queue.eye.rows("select state from {schema}.finalized") == [("failed",)]
 
 
 async def test_a_failure_is_removed_at_once(context: Context) -> None:
@@ -85,12 +85,12 @@ async def test_each_definition_has_its_own_age(context: Context, dsn: str) -> No
     with Queue(dsn, context.schema) as queue:
         for hours, gone in ((1, handles[:1]), (48, handles[:2])):
             queue.eye.rows(
-                "update {schema}.finalized_job set finalized_at = finalized_at - make_interval(hours => %s),"
+                "update {schema}.finalized set finalized_at = finalized_at - make_interval(hours => %s),"
                 " purge_at = purge_at - make_interval(hours => %s)", hours, hours,
             )  # fmt: skip
             async with Orchestrator(context, job_delete_poll_secs=0.05):
                 await eventually(lambda gone=gone: deleted == [each.id for each in gone])
-            kept = queue.eye.rows("select id from {schema}.finalized_job order by id")
+            kept = queue.eye.rows("select job_id from {schema}.finalized order by job_id")
             assert [row[0] for row in kept] == [each.id for each in handles if each not in gone]
 
 
@@ -104,7 +104,7 @@ def test_a_plain_job_bears_no_age(dsn: str, schema: str) -> None:
         assert ages == [(None, None)]
         worker_id = queue.eye.register()
         queue.eye.succeed(worker_id, queue.eye.claim(worker_id))
-        assert queue.eye.rows("select purge_at from {schema}.finalized_job") == [(None,)]
+        assert queue.eye.rows("select purge_at from {schema}.finalized") == [(None,)]
 
 
 @pytest.mark.parametrize("age", [-1, float("nan"), "day"])

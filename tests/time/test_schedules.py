@@ -157,7 +157,7 @@ async def test_several_schedules_of_a_definition(context: Context, queue_of: Que
     assert told == [("morning", "GREET", '"Ada"'), ("often", "GREET", '"Bob"')]
     queue_of.eye.rows(PAST)
     async with Orchestrator(context), Worker(context):
-        await eventually(lambda: queue_of.count("finalized_job") == 2)
+        await eventually(lambda: queue_of.count("finalized") == 2)
     jobs = await context.jobs.list()
     assert {(each.result, each.job_group) for each in jobs} == {("Ada", "g-Ada"), ("Bob", "g-Bob")}
 

@@ -27,13 +27,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def fed(clock: Clock, *, num_lanes: int, job_secs: float, jobs_per_sec: float) -> Appetite:
+def fed(
+    clock: Clock, *, num_lanes: int, job_secs: float, jobs_per_sec: float, trip_secs: float = 0.0
+) -> Appetite:
     """An appetite that has seen a minute of such jobs."""
     hungry = Appetite(num_lanes)
     for _ in range(600):
         clock.now += 0.1
         num_jobs = max(1, int(jobs_per_sec / 10))
-        hungry.learn(num_jobs, num_jobs * job_secs)
+        hungry.learn(num_jobs, num_jobs * job_secs, clock.now - trip_secs)
     return hungry
 
 
@@ -53,6 +55,14 @@ def test_short_jobs_are_taken_ahead_for_50_ms(clock: Clock) -> None:
     assert hungry.slice == pytest.approx(25, abs=1)
 
 
+def test_far_from_the_database_it_takes_two_trips_worth(clock: Clock) -> None:
+    """Ten a trip must become more, from trip to trip; what waits for a lock for long is no such trip."""
+    far = fed(clock, num_lanes=10, job_secs=0.001, jobs_per_sec=30, trip_secs=0.3)
+    assert far.target == pytest.approx(10 + 19, abs=1)
+    stuck = fed(clock, num_lanes=10, job_secs=0.001, jobs_per_sec=30, trip_secs=60)
+    assert stuck.target < 10 + 33
+
+
 def test_however_short_they_are_there_is_a_bound(clock: Clock) -> None:
     hungry = fed(clock, num_lanes=10, job_secs=0.0, jobs_per_sec=1_000_000)
     assert (hungry.target, hungry.slice) == (10 + MAX_AHEAD, MAX_LIMIT)
@@ -62,15 +72,15 @@ def test_a_few_long_jobs_after_many_short_ones_end_the_hoarding(clock: Clock) ->
     hungry = fed(clock, num_lanes=10, job_secs=0.001, jobs_per_sec=1000)
     assert hungry.target > 10
     clock.now += 1
-    hungry.learn(1, 1.0)
+    hungry.learn(1, 1.0, clock.now)
     assert hungry.target == 10
 
 
 def test_batches_at_the_same_instant_divide_by_no_zero(clock: Clock) -> None:
     hungry = Appetite(1)
-    hungry.learn(5, 0.0)
-    hungry.learn(0, 0.0)
-    hungry.learn(5, 0.0)
+    hungry.learn(5, 0.0, clock.now)
+    hungry.learn(0, 0.0, clock.now)
+    hungry.learn(5, 0.0, clock.now)
     assert hungry.target >= 1
 
 

@@ -21,7 +21,7 @@ async def test_the_life_of_daemons_as_events(context: Context):
             await worker.pause()
         for _ in range(2):
             worker.resume()
-        worker._ear.on_silence(first_id)
+        worker._presence.ear.on_silence(first_id)
         await eventually(lambda: worker.worker_id > first_id)
         second_id = worker.worker_id
     await worker.stop()

@@ -114,7 +114,7 @@ async def test_an_emptied_group_is_told_of_and_leaves_nothing(context: Context):
             await handle.result(timeout_secs=10)
     assert [each.job_group for each in events if isinstance(each, GroupDeleted)][-1] == "g"
     async with context.database.connection() as connection:
-        for table in ("group_lease", "waiting", "ready", "running", "scheduled", "job"):
+        for table in ("group_lease", "waiting", "ready", "running", "scheduled"):
             cursor = await connection.execute(f'select count(*) from "{context.schema}".{table}')
             assert await cursor.fetchone() == (0,)
 

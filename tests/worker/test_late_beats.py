@@ -17,7 +17,7 @@ async def test_a_late_beat_does_not_stop_the_next_run_of_a_snoozed_job(context: 
         seen.append(worker._desk.snapshot())
         if len(seen) == 1:
             return Snooze(0.001)
-        worker._ear.on_pulse(attempt.worker_id, Pulse(True, [attempt.job_id], []), seen[0])
+        worker._presence.ear.on_pulse(attempt.worker_id, Pulse(True, [attempt.job_id], []), seen[0])
         return "awake" if attempt.ending is None else attempt.ending
 
     await context.deploy()

@@ -238,7 +238,7 @@ async def test_what_was_claimed_ahead_goes_back_when_no_lane_is_left(context: Co
     await first.start()
     await short.enqueue_many(list(range(2000)))
     await eventually(lambda: num_done >= 200)
-    assert first._dispatcher._appetite.target > 1
+    assert first._dispatcher._room._appetite.target > 1
     first._desk.changed.set()
     await bot.enqueue(priority=1)
     await short.enqueue_many(list(range(500)))

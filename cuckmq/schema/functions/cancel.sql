@@ -21,7 +21,8 @@ begin
         j.error_count + j.stall_count + j.return_count as attempt, l.channel_id
     into v_job
     from {schema}.job j join {schema}.lane l on l.id = j.lane_id
-    where j.id = p_job_id for update of j;
+    where j.id = p_job_id and not exists (select from {schema}.finalized f where f.job_id = p_job_id)
+    for update of j;
     if not found then
         return null;
     end if;
@@ -35,7 +36,7 @@ begin
     update {schema}.running r set is_cancel_requested = true where r.ctid = any(array(
         select x.ctid from {schema}.running x where x.job_id = p_job_id for update skip locked));
     if not found then
-        return 'finishing';
+        return case when not exists (select from {schema}.finalized f where f.job_id = p_job_id) then 'finishing' end;
     end if;
     perform pg_notify('cuckmq.{schema_name}', 'cancel ' || p_job_id);
     return 'requested';

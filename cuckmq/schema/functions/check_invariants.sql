@@ -20,16 +20,27 @@ begin
         select b.job_id, j.run_at, j.lane_id, {schema}.group_hash(j.job_group), 'blocked'
         from {schema}.blocked b left join {schema}.job j on j.id = b.job_id
         union all
-        select r.job_id, null, null, coalesce(l.group_hash, r.group_hash), 'running'
+        select r.job_id, null, r.lane_id, coalesce(l.group_hash, r.group_hash), 'running'
         from {schema}.running r left join {schema}.group_lease l on l.seat = r.group_hash
+    ), live as (
+        select j.* from {schema}.job j where not exists (select from {schema}.finalized f where f.job_id = j.id)
     )
     select 'a live job has no place', j.id, null::bigint
-    from {schema}.job j where not exists (select from place p where p.job_id = j.id)
+    from live j where not exists (select from place p where p.job_id = j.id)
     union all
     select 'a live job has two places', p.job_id, null from place p group by p.job_id having count(*) > 1
     union all
     select 'an entry in ' || p.name || ' has no job', p.job_id, p.group_hash
     from place p where not exists (select from {schema}.job j where j.id = p.job_id)
+    union all
+    select 'a finalized job is in ' || p.name, p.job_id, p.group_hash
+    from place p join {schema}.finalized f on f.job_id = p.job_id
+    union all
+    select 'an ending has no job', f.job_id, null
+    from {schema}.finalized f where not exists (select from {schema}.job j where j.id = f.job_id)
+    union all
+    select 'a finalized job may still expire', j.id, null
+    from {schema}.job j join {schema}.finalized f on f.job_id = j.id where j.expires_at is not null
     union all
     select 'an entry in ' || p.name || ' does not fit its job', p.job_id, p.group_hash
     from place p join {schema}.job j on j.id = p.job_id
@@ -39,18 +50,14 @@ begin
     select 'a job that is not blocked waits for another', d.job_id, null
     from {schema}.dependency d where not exists (select from {schema}.blocked b where b.job_id = d.job_id)
     union all
-    select 'a job is both live and finalized', j.id, null
-    from {schema}.job j join {schema}.finalized_job f on f.id = j.id
-    union all
     select 'a unique key is held by a job that has ended', k.job_id, null
     from {schema}.unique_key k
     where k.is_held and k.scope in ('queued', 'live')
-        and not exists (select from {schema}.job j where j.id = k.job_id)
+        and not exists (select from live j where j.id = k.job_id)
     union all
     select 'a job with a unique key is not tied', k.job_id, null
-    from {schema}.unique_key k
-    left join {schema}.job j on j.id = k.job_id left join {schema}.finalized_job f on f.id = k.job_id
-    where not coalesce(j.is_tied, f.is_tied, k.scope = 'for')
+    from {schema}.unique_key k left join {schema}.job j on j.id = k.job_id
+    where not coalesce(j.is_tied, k.scope = 'for')
     union all
     select 'a running job has no worker', r.job_id, r.group_hash
     from {schema}.running r where not exists (select from {schema}.worker w where w.id = r.worker_id)

@@ -160,15 +160,18 @@ begin
     return query
     with claimed as materialized (
         select u.place, u.group_hash, j.id, j.definition_id, j.lane_id, j.run_at, j.job_group,
-            j.error_count, j.stall_count, j.is_tied,
+            j.error_count, j.stall_count, j.is_tied, j.keep_succeeded_secs,
             least(j.num_attempts, j.num_failures - j.stall_count) as num_attempts,
             case when j.expires_at <= clock_timestamp() then null else j.payload end as payload,
             j.error_count + j.stall_count + j.return_count + 1 as attempt
         from unnest(v_job_ids, v_group_hashes) with ordinality u(id, group_hash, place)
         join {schema}.job j on j.id = u.id
     ), started as (
-        insert into {schema}.running (job_id, worker_id, attempt, group_hash)
-        select c.id, p_worker_id, c.attempt, c.group_hash from claimed c
+        insert into {schema}.running (
+            job_id, definition_id, lane_id, worker_id, attempt, group_hash, is_tied, keep_succeeded_secs)
+        select c.id, c.definition_id, c.lane_id, p_worker_id, c.attempt, c.group_hash, c.is_tied,
+            c.keep_succeeded_secs
+        from claimed c
     ), let_go as (
         update {schema}.unique_key k set is_held = false
         where k.job_id = any(array(select c.id from claimed c where c.is_tied))

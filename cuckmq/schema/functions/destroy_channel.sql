@@ -32,8 +32,7 @@ begin
     end if;
 
     running_job_ids := array(
-        select r.job_id from {schema}.running r join {schema}.job j on j.id = r.job_id
-        where j.lane_id = any(v_lane_ids) order by r.job_id);
+        select r.job_id from {schema}.running r where r.lane_id = any(v_lane_ids) order by r.job_id);
     is_destroyed := running_job_ids = '{}'
         and not exists (
             select from {schema}.ready r where r.lane_id = any(v_lane_ids) and r.job_id is not null)

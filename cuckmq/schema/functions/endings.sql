@@ -9,8 +9,9 @@ set jit = off
 as $$
 begin
     return query
-    select u.id, f.state, f.reason, f.result, f.errors
+    select u.id, f.state, f.reason, f.result, j.errors
     from unnest(p_job_ids) u(id)
-    left join {schema}.finalized_job f on f.id = u.id
-    where f.id is not null or not exists (select from {schema}.job j where j.id = u.id);
+    left join {schema}.finalized f on f.job_id = u.id
+    left join {schema}.job j on j.id = u.id
+    where f.job_id is not null or j.id is null;
 end $$;

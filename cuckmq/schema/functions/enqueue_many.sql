@@ -125,7 +125,8 @@ begin
             coalesce(u.job_group, v_definition.job_group) as job_group,
             {schema}.group_hash(coalesce(u.job_group, v_definition.job_group)) as group_hash,
             v_run_at + (u.place - 1) * interval '1 microsecond' as run_at,
-            u.unique_key is not null as is_tied
+            u.unique_key is not null or p_expires_at is not null
+                or coalesce(p_expires_secs, v_definition.expires_secs) is not null as is_tied
         from unnest(p_payloads, p_job_groups, v_unique_keys, v_ids)
             with ordinality u(payload, job_group, unique_key, id, place)
         where u.id is null or u.id > 0

@@ -1,8 +1,8 @@
--- Moves jobs to history. Every job ends here, whoever ends it: settle() does the same by itself, and rescue(),
+-- Ends jobs. Every job ends here, whoever ends it: finish() and settle() do the same by themselves, and rescue(),
 -- cancel() and expire() call this. What waited for them is opened, or ends with them (unblock).
 --
 -- The caller has already taken the job's entry away (that was the fence), so this cannot race with
--- anyone but another holder of the job's own row. The arrays run in parallel. Locks and deletes `job`, then as
+-- anyone but another holder of the job's own row. The arrays run in parallel. Locks as
 -- unblock() does.
 create or replace function {schema}.finalize(
     p_job_ids bigint[],

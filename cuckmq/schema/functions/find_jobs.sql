@@ -4,9 +4,9 @@
 -- p_states are names as in all_job. p_payload is compared as jsonb, so spaces and the order of keys make no
 -- difference. p_after is the last id of the page before.
 --
--- Walks primary keys from p_after on, the live jobs' and history's, whichever the states ask for; of
--- running jobs only `running`. It stops as soon as it has a page, so what is common is found at once, and
--- what is rare is looked for to the end. Locks nothing.
+-- Walks primary keys from p_after on: the jobs', or history's if only states of that are asked for, or those of
+-- `running`. It stops as soon as it has a page, so what is common is found at once, and what is rare is looked for
+-- to the end. Locks nothing.
 --
 -- Planned anew for each call, for the conditions that it really has.
 -- Errors: 42501 for a payload from one who may not read any; CQ404 for an unknown definition, CQ405 for an unknown channel.
@@ -29,13 +29,14 @@ as $$
 declare
     v_definition_id integer;
     v_lane_ids integer[];
-    v_live text := '{schema}.job j';
-    v_state text := $state$case
-        when exists (select from {schema}.running r where r.job_id = j.id) then 'running'
+    v_from text := '{schema}.job j';
+    v_state text := $state$coalesce(
+        (select f.state from {schema}.finalized f where f.job_id = j.id),
+        case when exists (select from {schema}.running r where r.job_id = j.id) then 'running'
         when exists (select from {schema}.scheduled s
             where s.lane_id = j.lane_id and s.run_at = j.run_at and s.job_id = j.id) then 'scheduled'
         when exists (select from {schema}.blocked b where b.job_id = j.id) then 'blocked'
-        else 'queued' end = any($1)$state$;
+        else 'queued' end) = any($1)$state$;
 begin
     if p_payload is not null and not {schema}.may_read_payloads() then
         -- Whoever could ask for payloads could find them out by guessing.
@@ -56,35 +57,23 @@ begin
         v_state := 'true';
     elsif p_states = '{running}' then
         v_state := 'true';
-        v_live := '{schema}.running r join {schema}.job j on j.id = r.job_id';
+        v_from := '{schema}.running e join {schema}.job j on j.id = e.job_id';
+    elsif p_states <@ '{succeeded,failed,cancelled}' then
+        v_state := 'e.state = any($1)';
+        v_from := '{schema}.finalized e join {schema}.job j on j.id = e.job_id';
     end if;
 
     return query execute format($query$
-        select x.id from (
-            (
-                select j.id from %1$s
-                where ($1 is null or $1 && '{scheduled,queued,blocked,running}')
-                    and ($2 is null or j.definition_id = $2)
-                    and ($3 is null or j.lane_id = any($3))
-                    and ($4 is null or j.job_group = $4)
-                    and ($5 is null or {schema}.is_same_json(j.payload, $5))
-                    and ($6 is null or j.id %3$s $6)
-                    and %2$s
-                order by j.id %4$s limit $7
-            ) union all (
-                select f.id from {schema}.finalized_job f
-                where ($1 is null or f.state = any($1))
-                    and ($1 is null or $1 && '{succeeded,failed,cancelled}')
-                    and ($2 is null or f.definition_id = $2)
-                    and ($3 is null or f.lane_id = any($3))
-                    and ($4 is null or f.job_group = $4)
-                    and ($5 is null or {schema}.is_same_json(f.payload, $5))
-                    and ($6 is null or f.id %3$s $6)
-                order by f.id %4$s limit $7
-            )
-        ) x order by x.id %4$s limit $7
+        select j.id from %1$s
+        where ($2 is null or j.definition_id = $2)
+            and ($3 is null or j.lane_id = any($3))
+            and ($4 is null or j.job_group = $4)
+            and ($5 is null or {schema}.is_same_json(j.payload, $5))
+            and ($6 is null or j.id %3$s $6)
+            and %2$s
+        order by j.id %4$s limit $7
         $query$,
-        v_live, v_state,
+        v_from, v_state,
         case when p_is_oldest_first then '>' else '<' end,
         case when p_is_oldest_first then 'asc' else 'desc' end)
     using p_states, v_definition_id, v_lane_ids, p_job_group, p_payload, p_after, p_limit;

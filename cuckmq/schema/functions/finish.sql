@@ -1,5 +1,6 @@
 -- Gives the ends of attempts that succeeded, each with its result: what most attempts come to. settle() says the
--- same of them, and of all others; this says it for half the work, since there is nothing to tell apart.
+-- same of them, and of all others; this says it for half the work, since there is nothing to tell apart, and the
+-- job itself need not be looked at.
 --
 -- p_results is one JSON array of all results in the order of the jobs. Its elements go to history as they stand.
 -- (Arrays of text would be taken apart, put together and read as JSON three times on the way.)
@@ -23,21 +24,21 @@ begin
         using rows from (unnest(p_job_ids), unnest(p_attempts), json_array_elements(p_results))
             g(job_id, attempt, result)
         where r.job_id = g.job_id and r.attempt = g.attempt and r.worker_id = p_worker_id
-        returning r.job_id, r.attempt, r.claimed_at, g.result
-    ), ended as (
-        delete from {schema}.job j using mine m where j.id = m.job_id
-        returning j.*, m.attempt, m.claimed_at, m.result
+        returning r.job_id, r.definition_id, r.lane_id, r.attempt, r.claimed_at, g.result, r.is_tied,
+            r.keep_succeeded_secs
     ), filed as (
-        insert into {schema}.finalized_job (
-            id, definition_id, lane_id, num_attempts, num_stalls, num_failures, error_count, stall_count, attempt,
-            worker_id, run_at, created_at, claimed_at, state, job_group, payload, result, errors, is_tied, purge_at)
-        select e.id, e.definition_id, e.lane_id, e.num_attempts, e.num_stalls, e.num_failures, e.error_count,
-            e.stall_count, e.attempt, p_worker_id, e.run_at, e.created_at, e.claimed_at, 'succeeded', e.job_group,
-            e.payload, e.result, e.errors, e.is_tied,
-            clock_timestamp() + interval '1 second' * e.keep_succeeded_secs
-        from ended e
-        where e.keep_succeeded_secs is distinct from 0
-            or exists (select from {schema}.dependency d where d.needs_id = e.id)
+        insert into {schema}.finalized (
+            job_id, definition_id, lane_id, attempt, worker_id, claimed_at, state, result, is_tied, purge_at)
+        select m.job_id, m.definition_id, m.lane_id, m.attempt, p_worker_id, m.claimed_at, 'succeeded', m.result,
+            m.is_tied, clock_timestamp() + interval '1 second' * m.keep_succeeded_secs
+        from mine m
+        where m.keep_succeeded_secs is distinct from 0
+            or exists (select from {schema}.dependency d where d.needs_id = m.job_id)
+    ), dropped as (
+        delete from {schema}.job j where j.id = any(array(
+            select m.job_id from mine m
+            where m.keep_succeeded_secs = 0
+                and not exists (select from {schema}.dependency d where d.needs_id = m.job_id)))
     )
     select array_agg(m.job_id) into v_job_ids from mine m;
 

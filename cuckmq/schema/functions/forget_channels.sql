@@ -15,7 +15,6 @@ begin
     end if;
     v_lane_ids := array(
         select l.id from {schema}.lane l where l.channel_id = any(v_channel_ids)
-            and not exists (select from {schema}.finalized_job f where f.lane_id = l.id)
             and not exists (select from {schema}.job j where j.lane_id = l.id)
             and not exists (select from {schema}.job_definition d where d.lane_id = l.id));
     delete from {schema}.ready r where r.lane_id = any(v_lane_ids) and r.job_id is null;

@@ -32,7 +32,13 @@ begin
             select l.id, c.name, l.priority from {schema}.lane l join {schema}.channel c on c.id = l.channel_id
             where l.definition_id = 0 and (
                 l.id = (select d.lane_id from {schema}.job_definition d where d.id = v_id)
-                or exists (select from {schema}.job j where j.lane_id = l.id and j.definition_id = v_id))
+                or l.id in (
+                    select r.lane_id from {schema}.ready r where r.definition_id = v_id
+                    union all select s.lane_id from {schema}.scheduled s where s.definition_id = v_id
+                    union all select w.lane_id from {schema}.waiting w where w.definition_id = v_id
+                    union all select r.lane_id from {schema}.running r where r.definition_id = v_id
+                    union all select j.lane_id from {schema}.blocked b join {schema}.job j on j.id = b.job_id
+                    where j.definition_id = v_id))
         loop
             v_own_lane_id := {schema}.lane_for(v_lane.name, v_lane.priority, v_id);
             perform {schema}.move_jobs(v_id, v_lane.id, v_own_lane_id);

@@ -6,10 +6,24 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    update {schema}.ready r set lane_id = p_to where r.lane_id = p_from and r.definition_id = p_definition_id;
-    update {schema}.scheduled s set lane_id = p_to where s.lane_id = p_from and s.definition_id = p_definition_id;
-    update {schema}.waiting w set lane_id = p_to where w.lane_id = p_from and w.definition_id = p_definition_id;
-    update {schema}.job j set lane_id = p_to where j.lane_id = p_from and j.definition_id = p_definition_id;
+    with moved as (
+        update {schema}.ready r set lane_id = p_to where r.lane_id = p_from and r.definition_id = p_definition_id
+        returning r.job_id
+    ), put_off as (
+        update {schema}.scheduled s set lane_id = p_to where s.lane_id = p_from and s.definition_id = p_definition_id
+        returning s.job_id
+    ), lined_up as (
+        update {schema}.waiting w set lane_id = p_to where w.lane_id = p_from and w.definition_id = p_definition_id
+        returning w.job_id
+    ), claimed as (
+        update {schema}.running r set lane_id = p_to where r.lane_id = p_from and r.definition_id = p_definition_id
+        returning r.job_id
+    )
+    update {schema}.job j set lane_id = p_to where j.lane_id = p_from and j.id in (
+        select m.job_id from moved m union all select p.job_id from put_off p union all select l.job_id from lined_up l
+        union all select c.job_id from claimed c union all
+        select b.job_id from {schema}.blocked b join {schema}.job x on x.id = b.job_id
+        where x.definition_id = p_definition_id);
     insert into {schema}.ready (lane_id, run_at, group_hash)
     select p_to, clock_timestamp(), w.group_hash
     from {schema}.waiting w where w.lane_id = p_to group by w.group_hash;

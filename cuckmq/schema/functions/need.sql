@@ -15,8 +15,7 @@ as $$
 declare
     v_unknown bigint := (
         select min(u.id) from unnest(p_needs_ids) u(id)
-        where not exists (select from {schema}.job j where j.id = u.id)
-            and not exists (select from {schema}.finalized_job f where f.id = u.id));
+        where not exists (select from {schema}.job j where j.id = u.id));
 begin
     if v_unknown is not null then
         raise exception 'there is no job % to wait for', v_unknown
@@ -34,7 +33,8 @@ begin
     left join {schema}.job j on j.id = n.id
     cross join unnest(p_job_ids) u(id);
     if exists (
-        select from unnest(p_needs_ids) n(id) where not exists (select from {schema}.job j where j.id = n.id))
+        select from unnest(p_needs_ids) n(id) where not exists (select from {schema}.job j where j.id = n.id)
+            or exists (select from {schema}.finalized f where f.job_id = n.id))
     then
         perform {schema}.unblock(p_job_ids);
     end if;

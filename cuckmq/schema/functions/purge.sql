@@ -4,7 +4,8 @@
 --
 -- When nothing is left to delete it also forgets unique keys that outlived their jobs and their time,
 -- definitions that were undeployed longer ago than that and of which no job remains, and channels that were
--- destroyed likewise. Locks what it deletes; passes over what another purge is deleting.
+-- destroyed likewise. Locks what it deletes; passes over what another purge is deleting,
+-- or a retry is bringing back.
 create or replace function {schema}.purge(p_older_than_secs double precision, p_limit integer default 1000)
 returns setof bigint
 language plpgsql
@@ -18,15 +19,19 @@ declare
 begin
     -- Not `not exists`: that may be planned as a join over all of history for each batch.
     return query
-    delete from {schema}.finalized_job f where f.ctid = any(array(
-        select x.ctid from {schema}.finalized_job x where x.purge_at is null and x.finalized_at < v_before
-            and (select d.needs_id from {schema}.dependency d where d.needs_id = x.id limit 1) is null
-        order by x.finalized_at limit p_limit for update skip locked
-    ) || array(
-        select x.ctid from {schema}.finalized_job x where x.purge_at <= clock_timestamp()
-            and (select d.needs_id from {schema}.dependency d where d.needs_id = x.id limit 1) is null
-        order by x.purge_at limit p_limit for update skip locked))
-    returning f.id;
+    with forgotten as (
+        delete from {schema}.finalized f where f.ctid = any(array(
+            select x.ctid from {schema}.finalized x where x.purge_at is null and x.finalized_at < v_before
+                and (select d.needs_id from {schema}.dependency d where d.needs_id = x.job_id limit 1) is null
+            order by x.finalized_at limit p_limit for update skip locked
+        ) || array(
+            select x.ctid from {schema}.finalized x where x.purge_at <= clock_timestamp()
+                and (select d.needs_id from {schema}.dependency d where d.needs_id = x.job_id limit 1) is null
+            order by x.purge_at limit p_limit for update skip locked))
+        returning f.job_id
+    )
+    delete from {schema}.job j where j.id = any(array(select f.job_id from forgotten f))
+    returning j.id;
     if found then
         return;
     end if;
@@ -34,12 +39,10 @@ begin
         select x.ctid from {schema}.unique_key x
         where x.held_until < clock_timestamp()
             and not exists (select from {schema}.job j where j.id = x.job_id)
-            and not exists (select from {schema}.finalized_job f where f.id = x.job_id)
         order by x.held_until limit p_limit for update skip locked));
     delete from {schema}.job_definition d
     where d.undeployed_at < v_before
         and not exists (select from {schema}.job j where j.definition_id = d.id)
-        and not exists (select from {schema}.finalized_job f where f.definition_id = d.id)
         and not exists (select from {schema}.unique_key k where k.definition_id = d.id and k.is_held);
     perform {schema}.forget_channels(v_before);
 end $$;

@@ -37,7 +37,8 @@ begin
         v_was_free := exists (
             select from {schema}.lane l
             where not l.is_limited and (l.channel_id = p_channel_id or l.definition_id = p_definition_id)
-                and exists (select from {schema}.job j where j.lane_id = l.id));
+                and (exists (select from {schema}.ready r where r.lane_id = l.id)
+                    or exists (select from {schema}.running r where r.lane_id = l.id)));
         update {schema}.quota q
         set concurrency = p_concurrency, rate = p_rate, rate_secs = p_rate_secs,
             is_recount_due = q.is_recount_due or v_was_free,

@@ -16,8 +16,7 @@ begin
         select q.id, r.job_id
         from {schema}.quota q
         join {schema}.lane l on l.channel_id = q.channel_id or l.definition_id = q.definition_id
-        join {schema}.job j on j.lane_id = l.id
-        join {schema}.running r on r.job_id = j.id
+        join {schema}.running r on r.lane_id = l.id
         where q.id = any(p_quota_ids) and q.is_recount_due and q.concurrency is not null
         on conflict do nothing;
         update {schema}.quota q set is_recount_due = false

@@ -29,8 +29,8 @@ declare
     v_holder_ids bigint[] := '{}';
     v_holder record;
     v_job_ids bigint[] := array(
-        select f.id from {schema}.finalized_job f
-        where f.id = any(p_job_ids) and f.state in ('failed', 'cancelled') order by f.id for update);
+        select f.job_id from {schema}.finalized f
+        where f.job_id = any(p_job_ids) and f.state in ('failed', 'cancelled') order by f.job_id for update);
 begin
     for v_key in
         select k.job_id, k.definition_id, k.key from {schema}.unique_key k
@@ -58,29 +58,28 @@ begin
     end loop;
 
     with taken as (
-        delete from {schema}.finalized_job f
-        where f.id = any(v_job_ids) and not f.id = any(v_refused) returning f.*
+        delete from {schema}.finalized f
+        where f.job_id = any(v_job_ids) and not f.job_id = any(v_refused) returning f.job_id, f.attempt
     ), entry as materialized (
-        select t.*, d.keep_succeeded_secs, d.keep_failed_secs, {schema}.group_hash(t.job_group) as group_hash,
-            v_now + (row_number() over (order by t.id) - 1) * interval '1 microsecond' as retried_at
-        from taken t join {schema}.job_definition d on d.id = t.definition_id
+        select t.job_id, t.attempt,
+            v_now + (row_number() over (order by t.job_id) - 1) * interval '1 microsecond' as retried_at
+        from taken t
     ), written as (
-        insert into {schema}.job (
-            id, definition_id, lane_id, num_attempts, num_stalls, num_failures, return_count, run_at, created_at,
-            job_group, payload, errors, is_tied, keep_succeeded_secs, keep_failed_secs)
-        select e.id, e.definition_id, e.lane_id, e.num_attempts, e.num_stalls, e.num_failures, e.attempt,
-            e.retried_at, e.created_at, e.job_group, e.payload, e.errors, e.is_tied, e.keep_succeeded_secs,
-            e.keep_failed_secs
-        from entry e
+        update {schema}.job j
+        set error_count = 0, stall_count = 0, return_count = e.attempt, run_at = e.retried_at,
+            keep_succeeded_secs = d.keep_succeeded_secs, keep_failed_secs = d.keep_failed_secs
+        from entry e, {schema}.job_definition d
+        where j.id = e.job_id and d.id = j.definition_id
+        returning j.id, j.lane_id, j.definition_id, j.run_at, {schema}.group_hash(j.job_group) as group_hash
     ), lined_up as (
         insert into {schema}.waiting (group_hash, lane_id, definition_id, job_id)
-        select e.group_hash, e.lane_id, e.definition_id, e.id from entry e where e.group_hash is not null
+        select e.group_hash, e.lane_id, e.definition_id, e.id from written e where e.group_hash is not null
     )
     insert into {schema}.ready (lane_id, definition_id, run_at, job_id, group_hash)
-    select e.lane_id, e.definition_id, e.retried_at, e.id, null from entry e where e.group_hash is null
+    select e.lane_id, e.definition_id, e.run_at, e.id, null from written e where e.group_hash is null
     union all
-    select e.lane_id, null, min(e.retried_at), null, e.group_hash
-    from entry e where e.group_hash is not null group by e.lane_id, e.group_hash;
+    select e.lane_id, null, min(e.run_at), null, e.group_hash
+    from written e where e.group_hash is not null group by e.lane_id, e.group_hash;
 
     perform {schema}.wake(c.channel_id) from (
         select distinct l.channel_id from {schema}.job j join {schema}.lane l on l.id = j.lane_id

@@ -25,8 +25,8 @@
 --
 -- A job whose definition keeps none that end so (an age of 0) is deleted and not filed.
 --
--- It is one statement because each array handed from one to the next costs as much as deleting a row;
--- finalize() is the same ending for those who settle nothing (rescue, cancel).
+-- finish() is the same for attempts that succeeded, and is what workers give those to; finalize() is the same
+-- ending for those who settle nothing (rescue, cancel).
 create or replace function {schema}.settle(
     p_worker_id bigint,
     p_job_ids bigint[],
@@ -52,76 +52,64 @@ begin
         ), mine as (
             delete from {schema}.running r using given g
             where r.job_id = g.job_id and r.attempt = g.attempt and r.worker_id = p_worker_id
-            returning g.job_id, g.attempt, g.reason, g.detail, g.delay_secs, r.claimed_at,
+            returning g.job_id, g.attempt, g.reason as given_reason, g.detail, g.delay_secs, r.claimed_at,
                 case when r.is_cancel_requested and g.outcome in ('error', 'snoozed') then 'cancelled'
                     else g.outcome end as outcome
-        ), ended as (
-            delete from {schema}.job j using mine m
-            where j.id = m.job_id and (
-                m.outcome in ('succeeded', 'failed', 'cancelled')
-                or (m.outcome = 'error' and (
-                    m.delay_secs is null
-                    or j.error_count + 1 >= least(j.num_attempts, j.num_failures - j.stall_count))))
-            returning j.*, m.attempt, m.outcome, m.detail, m.claimed_at, case
-                when m.outcome = 'error' and m.delay_secs is not null and j.error_count + 1 < j.num_attempts
-                    then 'exhausted'
-                when m.outcome in ('error', 'failed') then coalesce(m.reason, 'error')
-            end as reason
-        ), filed as (
-            insert into {schema}.finalized_job (
-                id, definition_id, lane_id, num_attempts, num_stalls, num_failures, error_count, stall_count,
-                attempt, worker_id, run_at, created_at, claimed_at, state, reason, job_group, payload, result,
-                errors, is_tied, purge_at)
-            select e.id, e.definition_id, e.lane_id, e.num_attempts, e.num_stalls, e.num_failures,
-                e.error_count + (e.outcome = 'error')::integer, e.stall_count, e.attempt,
-                p_worker_id, e.run_at, e.created_at, e.claimed_at,
-                case e.outcome when 'error' then 'failed' else e.outcome end,
-                e.reason, e.job_group, e.payload,
-                case e.outcome when 'succeeded' then e.detail end::json,
-                case when e.outcome = 'succeeded' or e.detail is null then e.errors
-                    else coalesce(e.errors, '[]') || e.detail::jsonb end,
-                e.is_tied,
-                clock_timestamp() + interval '1 second'
-                    * case e.outcome when 'succeeded' then e.keep_succeeded_secs else e.keep_failed_secs end
-            from ended e
-            where case e.outcome when 'succeeded' then e.keep_succeeded_secs else e.keep_failed_secs end
-                is distinct from 0
-                or exists (select from {schema}.dependency d where d.needs_id = e.id)
-        ), later as (
+        ), judged as (
+            select m.*, j.definition_id, j.lane_id, j.num_stalls, j.stall_count, j.job_group, j.is_tied,
+                case m.outcome when 'succeeded' then j.keep_succeeded_secs else j.keep_failed_secs end as keep_secs,
+                case when m.outcome = 'error' and m.delay_secs is not null
+                        and j.error_count + 1 < least(j.num_attempts, j.num_failures - j.stall_count) then 'scheduled'
+                    when m.outcome = 'snoozed' then 'scheduled'
+                    when m.outcome = 'error' then 'failed'
+                    else m.outcome
+                end as state,
+                m.outcome = 'error' and m.delay_secs is not null and j.error_count + 1 < j.num_attempts as is_short,
+                clock_timestamp() + greatest(m.delay_secs, 0) * interval '1 second' as run_at
+            from mine m join {schema}.job j on j.id = m.job_id
+            for no key update of j
+        ), fate as (
+            select x.*, case when x.state = 'failed' then
+                    case when x.is_short then 'exhausted' else coalesce(x.given_reason, 'error') end end as reason,
+                x.state <> 'scheduled' and x.keep_secs is not distinct from 0
+                    and not exists (select from {schema}.dependency d where d.needs_id = x.job_id) as is_dropped
+            from judged x
+        ), told as (
             update {schema}.job j
-            set expires_at = null,  -- it was started in time
-                error_count = j.error_count + (m.outcome = 'error')::integer,
-                return_count = j.return_count + (m.outcome = 'snoozed')::integer,
-                errors = case m.outcome when 'error' then
-                    case when j.num_attempts = 2147483647 and jsonb_array_length(j.errors) >= 20
-                        then j.errors - 0 else coalesce(j.errors, '[]') end || m.detail::jsonb
-                    else j.errors end,
-                run_at = clock_timestamp() + greatest(m.delay_secs, 0) * interval '1 second'
-            from mine m
-            where j.id = m.job_id and (
-                m.outcome = 'snoozed'
-                or (m.outcome = 'error' and m.delay_secs is not null
-                    and j.error_count + 1 < least(j.num_attempts, j.num_failures - j.stall_count)))
-            returning j.id, j.lane_id, j.definition_id, j.run_at, {schema}.group_hash(j.job_group) as group_hash,
-                {schema}.is_suspect(j.stall_count, j.num_stalls) as is_suspect
+            set error_count = j.error_count + (x.outcome = 'error')::integer,
+                return_count = j.return_count + (x.outcome = 'snoozed')::integer,
+                errors = case
+                    when x.detail is null or x.outcome = 'snoozed' then j.errors
+                    when j.num_attempts = 2147483647 and x.state = 'scheduled' and jsonb_array_length(j.errors) >= 20
+                        then (j.errors - 0) || x.detail::jsonb
+                    else coalesce(j.errors, '[]') || x.detail::jsonb
+                end,
+                run_at = case x.state when 'scheduled' then x.run_at else j.run_at end,
+                expires_at = null  -- it was started in time
+            from fate x where j.id = x.job_id and x.outcome <> 'succeeded' and not x.is_dropped
+        ), dropped as (
+            delete from {schema}.job j using fate x where j.id = x.job_id and x.is_dropped
+        ), filed as (
+            insert into {schema}.finalized (
+                job_id, definition_id, lane_id, attempt, worker_id, claimed_at, state, reason, result, is_tied,
+                purge_at)
+            select x.job_id, x.definition_id, x.lane_id, x.attempt, p_worker_id, x.claimed_at, x.state, x.reason,
+                case x.state when 'succeeded' then x.detail end::json, x.is_tied,
+                clock_timestamp() + interval '1 second' * x.keep_secs
+            from fate x where x.state <> 'scheduled' and not x.is_dropped
         ), put_off as (
             insert into {schema}.scheduled (lane_id, definition_id, run_at, job_id, group_hash, is_suspect)
-            select l.lane_id, l.definition_id, l.run_at, l.id, l.group_hash, l.is_suspect from later l
+            select x.lane_id, x.definition_id, x.run_at, x.job_id, {schema}.group_hash(x.job_group),
+                {schema}.is_suspect(x.stall_count, x.num_stalls)
+            from fate x where x.state = 'scheduled'
         )
         select g.job_id, case
-            when m.job_id is null then 'lost'
-            else s.verdict
+            when x.job_id is null then 'lost'
+            when x.reason = 'exhausted' then x.reason
+            else x.state
         end, null::text
-        from given g
-        left join mine m on m.job_id = g.job_id
-        left join (
-            select l.id, 'scheduled' as verdict from later l
-            union all
-            select e.id, case when e.reason = 'exhausted' then e.reason
-                when e.outcome = 'error' then 'failed' else e.outcome end
-            from ended e where e.outcome <> 'succeeded'
-        ) s on s.id = g.job_id
-        where m.job_id is null or m.outcome <> 'succeeded';
+        from given g left join fate x on x.job_id = g.job_id
+        where x.job_id is null or x.state <> 'succeeded';
 
         if exists (select from {schema}.dependency d where d.needs_id = any(p_job_ids)) then
             return query select u.job_id, 'dependency_' || u.state, u.definition

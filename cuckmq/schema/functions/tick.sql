@@ -36,7 +36,10 @@ begin
         if v_schedule.overlap = 'replace' then
             perform {schema}.cancel(v_job_id);
         end if;
-        if v_schedule.overlap <> 'skip' or not exists (select from {schema}.job j where j.id = v_job_id) then
+        if v_schedule.overlap <> 'skip'
+            or exists (select from {schema}.finalized f where f.job_id = v_job_id)
+            or not exists (select from {schema}.job j where j.id = v_job_id)
+        then
             -- A schedule cannot wait for room, and what it puts in is known beforehand.
             v_job_id := abs(({schema}.enqueue_many(
                 v_schedule.definition, array[v_schedule.payload::text], array[v_schedule.job_group],

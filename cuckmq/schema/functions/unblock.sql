@@ -37,13 +37,13 @@ declare
 begin
     while v_job_ids <> '{}' loop
         with need as (
-            select b.job_id, b.policy, d.needs_id, j.id is not null as is_open,
-                j.id is null and d.needs_id is not null and b.policy <> 'run'
+            select b.job_id, b.policy, d.needs_id, j.id is not null and f.job_id is null as is_open,
+                (j.id is null or f.job_id is not null) and d.needs_id is not null and b.policy <> 'run'
                     and coalesce(f.state <> 'succeeded', not d.is_success_forgotten) as is_spoiled
             from {schema}.blocked b
             left join {schema}.dependency d on d.job_id = b.job_id
             left join {schema}.job j on j.id = d.needs_id
-            left join {schema}.finalized_job f on f.id = d.needs_id
+            left join {schema}.finalized f on f.job_id = d.needs_id
             where b.job_id = any(v_job_ids)
         ), fate as (
             select n.job_id, case

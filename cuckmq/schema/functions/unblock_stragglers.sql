@@ -27,7 +27,9 @@ begin
             not exists (select from {schema}.dependency d where d.job_id = b.job_id)
             or exists (
                 select from {schema}.dependency d
-                where d.job_id = b.job_id and not exists (select from {schema}.job j where j.id = d.needs_id)))
+                where d.job_id = b.job_id and (
+                    exists (select from {schema}.finalized f where f.job_id = d.needs_id)
+                    or not exists (select from {schema}.job j where j.id = d.needs_id))))
         limit p_limit);
     if v_job_ids <> '{}' then
         return query select * from {schema}.unblock(v_job_ids);

@@ -1,9 +1,8 @@
--- Lets go of what hangs on a tied job when its row goes, whoever takes it: out of `job` when it ends, out
--- of `finalized_job` when it is forgotten or retried. So no ending needs a case for it.
+-- Lets go of what hangs on a tied job: at its end, and when it is forgotten. So no ending needs a case for it.
 --
--- It fires when the statement is done that moved the job, and looks where that has put it. Untied jobs
--- never come here: the trigger's condition is one look at a boolean of the row that is deleted.
--- A key is given back in the transaction that ends its job, neither sooner nor later.
+-- At its end it gives its unique key back, in that very transaction and neither sooner nor later; and it expires no
+-- more. When it is forgotten its key and its progress go as well. Untied jobs never come here: the triggers'
+-- condition is one look at a boolean of the row.
 -- Locks the job's row in `unique_key`, which nobody but the job's own mover asks for; except when its time is
 -- over, and somebody else is taking the key. That row is passed over here, and purge() finds it later.
 create or replace function {schema}.untie() returns trigger
@@ -13,11 +12,10 @@ set enable_seqscan = off
 set jit = off
 as $$
 begin
-    if exists (select from {schema}.job j where j.id = old.id) then
-        null;
-    elsif exists (select from {schema}.finalized_job f where f.id = old.id) then
+    if tg_op = 'INSERT' then
         update {schema}.unique_key k set is_held = false
-        where k.job_id = old.id and k.is_held and k.scope in ('queued', 'live');
+        where k.job_id = new.job_id and k.is_held and k.scope in ('queued', 'live');
+        update {schema}.job j set expires_at = null where j.id = new.job_id and j.expires_at is not null;
     else
         delete from {schema}.unique_key k where k.ctid = any(array(
             select x.ctid from {schema}.unique_key x
@@ -29,7 +27,7 @@ begin
     return null;
 end $$;
 
+create or replace trigger untie after insert on {schema}.finalized
+    for each row when (new.is_tied) execute function {schema}.untie();
 create or replace trigger untie after delete on {schema}.job
-    for each row when (old.is_tied) execute function {schema}.untie();
-create or replace trigger untie after delete on {schema}.finalized_job
     for each row when (old.is_tied) execute function {schema}.untie();

@@ -1,9 +1,10 @@
 -- A job's state is the table that holds its entry.
 --
--- `job` is the letter, written once. Where it stands is told by one small row in one small table:
--- `scheduled` (not yet), `ready` (may run), `waiting` (in its group's line) or `running` (claimed).
--- At the end it moves to `finalized_job`. Functions alone move entries; constraints refuse what no
--- function should have done; check_invariants() tells whether the picture as a whole is right.
+-- `job` is the letter, written once, and kept until it is forgotten. Where it stands is told by one small row in
+-- one small table: `blocked` (others first), `scheduled` (not yet), `ready` (may run), `waiting` (in its group's
+-- line), `running` (claimed) or `finalized` (ended). So the end of a job neither reads nor moves the letter.
+-- Functions alone move entries; constraints refuse what no function should have done; check_invariants() tells
+-- whether the picture as a whole is right.
 --
 -- `run_at` is one idea with two uses: a job runs from that moment on, and that moment is its place in
 -- line. It is on `job` as well, so that from the job every entry is found through an index.
@@ -76,7 +77,8 @@ create sequence {schema}.job_id_seq as bigint;
 -- Each claim of a job ends in an error, a stall, a return (snoozed, or given back) or for good. So the sum of
 -- the three counts, plus one, is a number that no two claims of it share: the attempt, half of the fence.
 --
--- A tied job has rows elsewhere that hang on it; see untie().
+-- A tied job has something that its end must touch: a unique key, or the moment at which it expires. Or rows
+-- elsewhere that go when it is forgotten. See untie().
 create table {schema}.job (
     id bigint primary key default nextval('{schema}.job_id_seq'),
     definition_id integer not null,
@@ -201,46 +203,42 @@ create table {schema}.slot (
     primary key (quota_id, job_id)
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
 
--- Claimed. This row is the fence: whoever cannot delete it no longer owns the job.
+-- Claimed. This row is the fence: whoever cannot delete it no longer owns the job. It knows of the job what its
+-- end has to know.
 create table {schema}.running (
     job_id bigint primary key,
+    definition_id integer not null,
+    lane_id integer not null,
     worker_id bigint not null,
     attempt integer not null check (attempt >= 1),
+    is_tied boolean not null,
+    keep_succeeded_secs double precision,
     group_hash bigint,  -- the seat that its worker holds
     claimed_at timestamptz not null default clock_timestamp(),
     is_cancel_requested boolean not null default false
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0,
         autovacuum_analyze_scale_factor = 0.05);
 
--- History: written once, deleted by age; at purge_at, if the definition has an age of its own.
-create table {schema}.finalized_job (
-    id bigint primary key,
+-- Ended, and how. Written once; it goes with its job when it is old enough: at purge_at, if the definition has an
+-- age of its own.
+create table {schema}.finalized (
+    job_id bigint primary key,
     definition_id integer not null,
     lane_id integer not null,
-    num_attempts integer not null,
-    num_stalls integer not null,
-    num_failures integer not null default 2147483647,
-    error_count integer not null,
-    stall_count integer not null,
     attempt integer not null check (attempt >= 0),
     worker_id bigint,
-    run_at timestamptz not null,
-    created_at timestamptz not null,
     claimed_at timestamptz,
     finalized_at timestamptz not null default clock_timestamp(),
     state text not null check (state in ('succeeded', 'failed', 'cancelled')),
     reason text,
-    job_group text,
-    payload json not null,
     result json,
-    errors jsonb,
-    is_tied boolean not null default false,
+    is_tied boolean not null,
     purge_at timestamptz,
     check ((state = 'failed') = (reason is not null)),
     check (state = 'succeeded' or result is null)
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
-create index on {schema}.finalized_job (finalized_at) where purge_at is null;
-create index on {schema}.finalized_job (purge_at) where purge_at is not null;
+create index on {schema}.finalized (finalized_at) where purge_at is null;
+create index on {schema}.finalized (purge_at) where purge_at is not null;
 
 -- The key of a job that was enqueued with one; it stays as long as the job is known. The index is the
 -- promise: of one definition and key, one holder. A key of scope `for` is held to its moment, whatever
@@ -332,34 +330,26 @@ create view {schema}.all_job as
 select
     j.id, d.name as definition, c.name as channel, l.priority, j.job_group,
     case
+        when f.job_id is not null then f.state
         when r.job_id is not null then 'running'
         when s.job_id is not null then 'scheduled'
         when b.job_id is not null then 'blocked'
         else 'queued'
     end as state,
-    null::text as reason,
-    coalesce(r.attempt, j.error_count + j.stall_count + j.return_count) as attempt,
+    f.reason,
+    coalesce(f.attempt, r.attempt, j.error_count + j.stall_count + j.return_count) as attempt,
     j.error_count, j.stall_count, j.num_attempts, j.num_stalls, j.num_failures,
-    j.created_at, j.run_at, r.claimed_at, null::timestamptz as finalized_at, r.worker_id,
+    j.created_at, j.run_at, coalesce(f.claimed_at, r.claimed_at) as claimed_at, f.finalized_at,
+    coalesce(f.worker_id, r.worker_id) as worker_id,
     coalesce(r.is_cancel_requested, false) as is_cancel_requested,
-    j.payload, null::json as result, j.errors,
+    j.payload, f.result, j.errors,
     p.fraction as progress, p.message as progress_message, p.notes
 from {schema}.job j
 join {schema}.job_definition d on d.id = j.definition_id
 join {schema}.lane l on l.id = j.lane_id
 join {schema}.channel c on c.id = l.channel_id
+left join {schema}.finalized f on f.job_id = j.id
 left join {schema}.running r on r.job_id = j.id
 left join {schema}.progress p on p.job_id = j.id and j.is_tied
 left join {schema}.scheduled s on s.lane_id = j.lane_id and s.run_at = j.run_at and s.job_id = j.id
-left join {schema}.blocked b on b.job_id = j.id
-union all
-select
-    f.id, d.name, c.name, l.priority, f.job_group, f.state, f.reason, f.attempt,
-    f.error_count, f.stall_count, f.num_attempts, f.num_stalls, f.num_failures,
-    f.created_at, f.run_at, f.claimed_at, f.finalized_at, f.worker_id,
-    false, f.payload, f.result, f.errors, p.fraction, p.message, p.notes
-from {schema}.finalized_job f
-join {schema}.job_definition d on d.id = f.definition_id
-join {schema}.lane l on l.id = f.lane_id
-join {schema}.channel c on c.id = l.channel_id
-left join {schema}.progress p on p.job_id = f.id and f.is_tied;
+left join {schema}.blocked b on b.job_id = j.id;

@@ -85,7 +85,7 @@ async def restart_server(stage: Stage, dice: random.Random) -> int | None:
 
 async def lock_table(stage: Stage, dice: random.Random) -> int | None:
     """Hold a lock that nothing passes, as a migration does that waits for a report."""
-    table = dice.choice(["job", "ready", "running", "worker", "finalized_job"])
+    table = dice.choice(["job", "ready", "running", "worker", "finalized"])
     async with await stage.connect() as connection:
         await connection.execute(f'lock table "{stage.schema}".{table} in access exclusive mode'.encode())
         await asyncio.sleep(dice.uniform(0.5, 1.5) * stage.lease_secs)

@@ -50,6 +50,7 @@ async def play(
     kinds: Sequence[str] = tuple(FAULTS),
     mutant: str | None = None,
     drain_secs: float = 90.0,
+    slow_share: float = 0.05,
 ) -> list[str]:
     """Play one soak, and return what the judge found.
 
@@ -60,6 +61,7 @@ async def play(
         kinds: of faults.
         mutant: which promise to take out of the queue, if any.
         drain_secs: how long the jobs may take to end once peace has come.
+        slow_share: of the jobs that just sleep, how many sleep for longer than a lease.
     """
     with EmbeddedPostgres.start(folder / "postgres", settings=SETTINGS) as server:
         is_deaf = mutant is not None and MUTANTS[mutant].is_deaf
@@ -71,7 +73,7 @@ async def play(
             await asyncio.gather(
                 harass(stage, journal, seed=seed, secs=secs, kinds=kinds),
                 *(
-                    produce(context, journal, name=f"p{number}", seed=seed, secs=secs)
+                    produce(context, journal, name=f"p{number}", seed=seed, secs=secs, slow_share=slow_share)
                     for number in range(NUM_PRODUCERS)
                 ),
             )
@@ -111,7 +113,7 @@ async def _drain(stage: Stage, drain_secs: float) -> list[str]:
     while time.monotonic() < end_at:
         ((num_live,),) = await stage.ask(
             "select count(*) from soak.job j join soak.job_definition d on d.id = j.definition_id"
-            " where d.name <> 'tick'"
+            " where d.name <> 'tick' and not exists (select from soak.finalized f where f.job_id = j.id)"
         )
         if num_live == 0:
             return []

@@ -18,7 +18,9 @@ SLOW_SECS = 4.0
 KINDS = ("work", "work", "work", "block", "book", "book", "stumble", "fail")
 
 
-async def produce(context: Context, journal: Journal, *, name: str, seed: int, secs: float) -> None:
+async def produce(
+    context: Context, journal: Journal, *, name: str, seed: int, secs: float, slow_share: float
+) -> None:
     """Enqueue one job after the other for so many seconds; what is not acknowledged stays unknown."""
     dice = random.Random(f"{seed} {name}")
     loop = asyncio.get_running_loop()
@@ -26,11 +28,13 @@ async def produce(context: Context, journal: Journal, *, name: str, seed: int, s
     number = 0
     while loop.time() < end_at:
         number += 1
-        await _enqueue(context, journal, dice, f"{name}-{number}")
+        await _enqueue(context, journal, dice, f"{name}-{number}", slow_share)
         await asyncio.sleep(PAUSE_SECS * dice.uniform(0.5, 1.5))
 
 
-async def _enqueue(context: Context, journal: Journal, dice: random.Random, key: str) -> None:
+async def _enqueue(
+    context: Context, journal: Journal, dice: random.Random, key: str, slow_share: float
+) -> None:
     kind = dice.choice(KINDS)
     options: dict[str, Any] = {}
     if dice.random() < 0.4:
@@ -41,7 +45,7 @@ async def _enqueue(context: Context, journal: Journal, dice: random.Random, key:
     if dice.random() < 0.15:
         options["priority"] = dice.choice([1, 5])
     # Some take longer than it takes to give them to others, so that two may come to have the same one.
-    is_slow = kind == "work" and "job_group" not in options and dice.random() < 0.05
+    is_slow = kind == "work" and "job_group" not in options and dice.random() < slow_share
     task = Task(key=key, secs=SLOW_SECS if is_slow else dice.choice([0, 0, 0.002, 0.02, 0.2]))
     is_plain = not options.keys() - {"job_group"} and kind in ("work", "block")
     journal.note("call", key=key, group=options.get("job_group"), is_plain=is_plain)

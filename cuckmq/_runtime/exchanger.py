@@ -1,0 +1,105 @@
+"""One exchange with the queue: outcomes go, jobs come, and all who are concerned learn of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from cuckmq._runtime.appetite import Appetite
+from cuckmq._runtime.desk import Desk, Ended
+from cuckmq._runtime.lookout import Lookout
+from cuckmq._runtime.reporter import Reporter
+from cuckmq._runtime.session import Session
+from cuckmq._runtime.tally import Tally
+from cuckmq.context import Context
+from cuckmq.protocol.exchange import Demand, Row, exchange
+
+
+class Exchanger:
+    """Makes exchanges; when, and for how many jobs, the dispatcher decides.
+
+    Args:
+        context: whose definitions to ask for.
+        session: with the queue.
+        desk: gives what has ended, and gets what was claimed.
+        tally: counts both.
+        appetite: learns how long jobs take.
+        lookout: knows from where to look, and learns when to look again.
+        on_settled: told which ends the queue has heard, and what it answered.
+
+    Attributes:
+        claimed_at: when jobs were last asked for with success, by the monotonic clock; None before.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        session: Session,
+        desk: Desk,
+        tally: Tally,
+        *,
+        appetite: Appetite,
+        lookout: Lookout,
+        on_settled: Callable[[list[Ended], list[Row]], None],
+    ) -> None:
+        self._context = context
+        self._session = session
+        self._desk = desk
+        self._tally = tally
+        self._appetite = appetite
+        self._lookout = lookout
+        self._on_settled = on_settled
+        self._reporter = Reporter(context)
+        self.claimed_at: float | None = None
+
+    async def exchange(self, limit: int) -> bool:
+        """Give what has ended, and ask for so many jobs. What could not be given lies on the desk again.
+
+        Tells whether jobs that were let go of are among it, so that a recall is due.
+        """
+        ended, groups = self._desk.take_ended()
+        outcomes = [each.outcome for each in ended if each.outcome is not None]
+        began_at, worker_id = time.monotonic(), self._session.worker_id
+        known, marks = list(self._context.known), self._lookout.marks(began_at)
+        demand = Demand(self._session.channel_ids, known, limit, self._appetite.slice, marks)
+        try:
+            rows = await self._session.run(exchange(worker_id, outcomes, list(groups), demand))
+        except BaseException:
+            self._desk.give_back(ended, groups)
+            raise
+        claimed = [row for row in rows if row.verdict is None]
+        if worker_id != self._session.worker_id:
+            claimed = []  # They are a worker's that was given up meanwhile, and go back with its lease.
+        self._appetite.learn(len(ended), sum(each.duration_secs for each in ended), began_at)
+        self._settle(ended, rows)
+        self._lay_down(claimed)
+        self._look_ahead(rows, claimed, demand, began_at)
+        self._reporter.report(ended, groups, rows, claimed, worker_id)
+        return any(each.outcome is None and each.attempt.ending == "stopping" for each in ended)
+
+    def _settle(self, ended: list[Ended], rows: list[Row]) -> None:
+        self._tally.ended(ended, rows, self._desk.in_hand)
+        self._desk.settled(ended)
+        self._on_settled(ended, rows)
+
+    def _lay_down(self, claimed: list[Row]) -> None:
+        self._tally.claimed(claimed)
+        self._desk.lay_down(claimed)
+
+    def _look_ahead(self, rows: list[Row], claimed: list[Row], demand: Demand, began_at: float) -> None:
+        """Learn from an exchange when to look again."""
+        now = time.monotonic()
+        if demand.limit > 0:
+            self.claimed_at = now
+            due_secs = next((row.secs for row in rows if row.verdict == "due"), None)
+            self._lookout.found(
+                ((row.lane_id, row.run_at) for row in claimed),
+                is_short=len(claimed) < demand.limit,
+                began_at=began_at,
+                now=now,
+                due_secs=due_secs,
+            )
+        else:
+            self._lookout.settled()
+        if any(row.verdict == "scheduled" for row in rows):
+            self._lookout.hint(now)

@@ -1,0 +1,1 @@
+"""Where faults come from: one file, one rig."""
