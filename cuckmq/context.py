@@ -162,12 +162,15 @@ class Context:
     ) -> None:
         await self.close()
 
-    async def migrate(self) -> None:
+    async def migrate(self, *, roles: bool | str = False) -> None:
         """Create the queue's schema or bring it up to date.
 
         Safe to repeat, and safe to run by many at once. Needs a role that may create the schema.
+
+        Args:
+            roles: make roles for producers, workers and observers too; see `generate_migration_sql`.
         """
-        await migrate(self.database.direct_dsn, self.schema)
+        await migrate(self.database.direct_dsn, self.schema, roles=roles)
 
     async def deploy(self) -> None:
         """Deploy every definition of this context."""

@@ -12,6 +12,7 @@
      |   +- SchemaMissing                  the queue's schema was never migrated
      |   +- SchemaOutdated                 the schema is older than this library
      |   +- SchemaTooNew                   the schema is newer than this library
+     |   +- SchemaBusy                     a migration found no moment in which nobody held the tables
      +- DatabaseReadOnly                   the server takes no writes: it is a standby, or was demoted
      +- EnqueueError                       the job was refused; nothing was enqueued
      |   +- InvalidPayload (ValueError)    the payload does not fit, or cannot be stored
@@ -82,6 +83,10 @@ class SchemaOutdated(SchemaError):
 
 class SchemaTooNew(SchemaError):
     """The queue's schema is newer than this library knows."""
+
+
+class SchemaBusy(SchemaError):
+    """A migration found no moment in which nobody held a table that it must change. It may be run again."""
 
 
 class DatabaseReadOnly(CuckmqError):

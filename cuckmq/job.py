@@ -56,7 +56,7 @@ class Job:
         finalized_at: when it ended.
         worker_id: who runs it, or ran it last.
         is_cancel_requested: whether its worker was asked to stop it.
-        payload: as plain JSON values.
+        payload: as plain JSON values; None for a role that may read no payloads, as are result and notes.
         result: as plain JSON values; None unless it succeeded.
         errors: one for each attempt that went wrong, oldest first.
         progress: how far it is by its own word, from 0 to 1; None if it never said.
@@ -133,9 +133,9 @@ def error_from_record(record: dict[str, Any]) -> AttemptError:
     )
 
 
-def _loads(text: str) -> Any:
+def _loads(text: str | None) -> Any:
     """Read a payload for display; one that Python cannot read (too deep, too long) is shown as text."""
     try:
-        return json.loads(text)
+        return None if text is None else json.loads(text)
     except (ValueError, RecursionError):
         return text

@@ -16,6 +16,7 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from cuckmq import generate_migration_sql
 from cuckmq.database.connect import with_defaults
 from cuckmq.database.locate import locate_database
 from cuckmq.names import check_schema_name
@@ -24,6 +25,7 @@ DRIVER = "postgresql+psycopg://"
 
 arguments = context.get_x_argument(as_dictionary=True)
 schema = check_schema_name(arguments.get("schema", "_cuckmq"))
+role_prefix = arguments.get("roles")
 
 
 def drop_schema_at_base(
@@ -41,12 +43,19 @@ def configure(**options: Any) -> None:
     )
 
 
+def grant_roles() -> None:
+    """Make and grant the roles when they are asked for: `alembic -x roles=cuckmq upgrade head`."""
+    if role_prefix is not None and context.get_revision_argument() == context.get_head_revision():
+        context.execute(generate_migration_sql(schema, roles=role_prefix)[-1])
+
+
 def print_sql() -> None:
     """Write the SQL and run nothing: `alembic upgrade head --sql`."""
     configure(url=DRIVER, dialect_opts={"paramstyle": "named"}, transactional_ddl=True)
     with context.begin_transaction():
         context.execute(f'create schema if not exists "{schema}"')
         context.run_migrations()
+        grant_roles()
 
 
 def migrate(dsn: str) -> None:
@@ -59,6 +68,8 @@ def migrate(dsn: str) -> None:
             connection.execute(lock, {"name": f"{schema}:alembic"})
             connection.execute(text(f'create schema if not exists "{schema}"'))
         context.run_migrations()
+        if not context.get_context().opts.get("dont_mutate"):
+            grant_roles()
 
 
 if context.is_offline_mode():

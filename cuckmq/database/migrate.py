@@ -1,31 +1,72 @@
-"""Bring the database to this library's schema, and tell whether it is there."""
+"""Bring the database to this library's schema, and tell whether it is there.
+
+A migration meets workers that run. To change a table it needs a lock that conflicts with every claim; while
+it waits for one behind somebody's open transaction, all claims that come later stand in line behind it. So it
+waits no longer than LOCK_TIMEOUT_SECS, lets go, and tries again a little later: the queue stalls so long
+at most at a time, and goes on in between. A fragment is one statement, so a try that broke off has done
+nothing.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import random
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any, Final
 
 import psycopg
 from psycopg import errors as pg
 
 from cuckmq.database.connect import connect
 from cuckmq.database.run import missing_schema, run
-from cuckmq.errors import SchemaMissing, SchemaOutdated, SchemaTooNew
+from cuckmq.errors import SchemaBusy, SchemaMissing, SchemaOutdated, SchemaTooNew
 from cuckmq.protocol import inspect
 from cuckmq.schema import SCHEMA_VERSION, functions_fingerprint, generate_migration_sql
 
+LOCK_TIMEOUT_SECS: Final = 1.0
+"""How long a migration waits for a lock at a time, and others behind it."""
+PATIENCE_SECS: Final = 60.0
+"""How long it tries for one fragment."""
 
-async def migrate(dsn: str, schema: str) -> None:
+
+async def migrate(dsn: str, schema: str, *, roles: bool | str = False) -> None:
     """Apply the migration, each fragment in a transaction of its own.
 
     Safe to repeat, and safe beside others doing the same: they wait for each other and find the work
     done. Needs a role that may create the schema, or owns it.
+
+    Raises:
+        SchemaBusy: for a minute there was no moment in which nobody held a table that is to be changed.
     """
+    await apply(dsn, generate_migration_sql(schema, roles=roles))
+
+
+async def apply(dsn: str, fragments: Sequence[str], *, patience_secs: float = PATIENCE_SECS) -> None:
+    """Apply fragments of a migration in their order, each as soon as it gets its locks."""
     connection = await connect(dsn)
     try:
-        for fragment in generate_migration_sql(schema):
-            await connection.execute(fragment.encode(), prepare=False)
+        await connection.execute(f"set lock_timeout = {round(LOCK_TIMEOUT_SECS * 1000)}".encode())
+        for fragment in fragments:
+            await _apply(connection, fragment, monotonic() + patience_secs)
     finally:
         await connection.close()
+
+
+async def _apply(connection: psycopg.AsyncConnection[Any], fragment: str, until: float) -> None:
+    while True:
+        try:
+            await connection.execute(fragment.encode(), prepare=False)
+        except (pg.LockNotAvailable, pg.DeadlockDetected) as error:
+            if monotonic() > until:
+                raise SchemaBusy(
+                    "the migration found no moment in which nobody held what it must change: look in"
+                    " pg_stat_activity for transactions that are open for long, end them, and migrate again"
+                ) from error
+            # As long as it held others up, and not in step with whoever else migrates.
+            await asyncio.sleep(LOCK_TIMEOUT_SECS * random.uniform(0.2, 1.0))  # noqa: S311 - no secret
+        else:
+            return
 
 
 async def check_schema(connection: psycopg.AsyncConnection[Any], schema: str) -> None:

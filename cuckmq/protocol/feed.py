@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from cuckmq.protocol.statement import Statement, only
 
 SUBSCRIBE: Final = "select * from {schema}.subscribe(%s::bigint, %s::text[], %s::float8)"
-UNSUBSCRIBE: Final = "delete from {schema}.subscription where id = %s returning id"
+UNSUBSCRIBE: Final = "select {schema}.unsubscribe(%s)"
 SUBSCRIBED: Final = "select s.kinds from {schema}.subscription s where s.expires_at > clock_timestamp()"
 PUBLISH: Final = "select {schema}.publish_events(%s::text[], %s::text[])::text"
 READ: Final = """

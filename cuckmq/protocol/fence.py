@@ -1,4 +1,4 @@
-"""Take the fence of an attempt: the `running` row, which only its owner finds."""
+"""Take the fence of an attempt: the `running` row, which only its owner finds. See fence.sql."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from typing import Final
 
 from cuckmq.protocol.statement import Statement, only
 
-SQL: Final = """
-    select r.job_id from {schema}.running r
-    where r.job_id = %s and r.worker_id = %s and r.attempt = %s for update
-"""
+SQL: Final = "select {schema}.fence(%s, %s, %s::integer)"
 
 
 def fence(worker_id: int, job_id: int, attempt: int) -> Statement[int]:

@@ -12,7 +12,7 @@ from cuckmq.protocol.statement import Statement, only
 
 def _jobs_of(ids: str) -> str:
     """Write the SQL for whole jobs in the order in which other SQL names their ids."""
-    jobs = inspect.JOBS.replace("%s", "(select ids from page)::bigint[]")
+    jobs = inspect.JOBS.replace("%s::bigint[]", "(select ids from page)")
     order = "order by array_position((select ids from page), id)"
     return f"with page as materialized (select array({ids}) as ids) {jobs} {order}"
 

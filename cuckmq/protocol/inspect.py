@@ -11,15 +11,9 @@ JOBS: Final = """
     select id, definition, channel, priority, job_group, state, reason, attempt, error_count, stall_count,
         num_attempts, num_stalls, num_failures, created_at, run_at, claimed_at, finalized_at, worker_id,
         is_cancel_requested, payload::text, result::text, errors, progress, progress_message, notes
-    from {schema}.all_job where id = any(%s)
+    from {schema}.look(%s::bigint[])
 """
-ENDINGS: Final = """
-    select u.id, f.state, f.reason, f.result::text, j.errors
-    from unnest(%s::bigint[]) u(id)
-    left join {schema}.finalized f on f.job_id = u.id
-    left join {schema}.job j on j.id = u.id
-    where f.job_id is not null or j.id is null
-"""
+ENDINGS: Final = "select job_id, state, reason, result::text, errors from {schema}.endings(%s::bigint[])"
 COUNTS: Final = """
     select 'scheduled', count(*) from {schema}.scheduled where job_id is not null
     union all
@@ -40,7 +34,7 @@ VERSION: Final = """
 
 
 class JobRow(NamedTuple):
-    """A row of the view all_job, payload and result as JSON text."""
+    """A row of look(), payload and result as JSON text. No payload: who asks may not see it."""
 
     id: int
     definition: str
@@ -61,7 +55,7 @@ class JobRow(NamedTuple):
     finalized_at: datetime | None
     worker_id: int | None
     is_cancel_requested: bool
-    payload: str
+    payload: str | None
     result: str | None
     errors: list[dict[str, Any]] | None
     progress: float | None

@@ -55,11 +55,9 @@ CHANNELS: Final = """
     group by c.id, q.id order by c.name
 """
 SCHEDULES: Final = """
-    select s.name, d.name, s.repeat_secs, s.cron, s.timezone, s.missed, s.overlap, s.payload::text,
-        s.is_paused, s.next_at, s.last_at
-    from {schema}.schedule s join {schema}.job_definition d on d.id = s.definition_id
-    where %s::text is null or s.name = %s::text
-    order by s.name
+    select name, definition, repeat_secs, cron, timezone, missed, overlap, payload::text,
+        is_paused, next_at, last_at
+    from {schema}.list_schedules(%s)
 """
 
 
@@ -127,7 +125,7 @@ class ScheduleInfo:
         timezone: on whose clock the expression is read.
         missed: what becomes of moments that came while nobody ticked.
         overlap: what becomes of a moment while the job of the one before is live.
-        payload: of its jobs, as JSON text.
+        payload: of its jobs, as JSON text; None for a role that may read no payloads.
         is_paused: whether it puts in nothing for a while.
         next_at: the next moment; one that is past waits for an orchestrator.
         last_at: the last moment that had a job; None before the first.
@@ -140,7 +138,7 @@ class ScheduleInfo:
     timezone: str
     missed: Missed
     overlap: Overlap
-    payload: str
+    payload: str | None
     is_paused: bool
     next_at: datetime
     last_at: datetime | None
@@ -158,7 +156,7 @@ def find_channels(name: str | None = None) -> Statement[ChannelInfo]:
 
 def find_schedules(name: str | None = None) -> Statement[ScheduleInfo]:
     """Find all schedules, or the one of that name, by name."""
-    return Statement(SCHEDULES, (name, name), lambda row: ScheduleInfo(*row))
+    return Statement(SCHEDULES, (name,), lambda row: ScheduleInfo(*row))
 
 
 def _worker(row: tuple[Any, ...]) -> WorkerInfo:

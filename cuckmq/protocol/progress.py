@@ -11,7 +11,7 @@ NOTE: Final = """
     select job_id, verdict from {schema}.note_progress(
         %s::bigint[], %s::bigint[], %s::integer[], %s::float8[], %s::text[], %s::text[])
 """
-NOTES: Final = "select p.notes from {schema}.progress p where p.job_id = %s and p.notes is not null"
+NOTES: Final = "select {schema}.notes_of(%s)"
 
 
 class Note(NamedTuple):

@@ -1,4 +1,4 @@
-"""Find the job that holds a unique key. See hold_keys.sql."""
+"""Find the job that holds a unique key. See holder_of.sql."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ from typing import Final
 
 from cuckmq.protocol.statement import Statement, only
 
-HOLDER: Final = """
-    select k.job_id from {schema}.unique_key k
-    join {schema}.job_definition d on d.id = k.definition_id
-    where d.name = %s and k.key = %s and k.is_held
-        and (k.held_until is null or k.held_until > clock_timestamp())
-"""
+HOLDER: Final = "select {schema}.holder_of(%s, %s)"
 
 
 def find_holder(definition: str, key: str) -> Statement[int]:

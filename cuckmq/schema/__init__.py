@@ -20,6 +20,7 @@ from importlib import resources
 from typing import Final
 
 from cuckmq.names import check_schema_name
+from cuckmq.schema.access import opening, role_grants, role_prefix
 
 __all__ = ["SCHEMA_VERSION", "functions_fingerprint", "generate_migration_sql", "render"]
 
@@ -46,7 +47,7 @@ SCHEMA_VERSION: Final = _versions()[-1][0]
 @cache
 def functions_fingerprint() -> str:
     """A short name for the exact text of all functions, by which a database tells its own age."""
-    return hashlib.sha256(_functions().encode()).hexdigest()[:16]
+    return hashlib.sha256((_functions() + opening()).encode()).hexdigest()[:16]
 
 
 def render(template: str, schema: str) -> str:
@@ -58,7 +59,9 @@ def render(template: str, schema: str) -> str:
     return template.replace("{schema}", f'"{schema}"').replace("{schema_name}", schema)
 
 
-def generate_migration_sql(schema: str = "_cuckmq", *, version: int = SCHEMA_VERSION) -> list[str]:
+def generate_migration_sql(
+    schema: str = "_cuckmq", *, version: int = SCHEMA_VERSION, roles: bool | str = False
+) -> list[str]:
     """Write the SQL that brings a database to a version of the queue's schema.
 
     Each fragment is one statement and idempotent: run them in order, in one transaction or in
@@ -68,13 +71,16 @@ def generate_migration_sql(schema: str = "_cuckmq", *, version: int = SCHEMA_VER
         schema: the schema to create and fill; nothing outside of it is touched.
         version: how far to go; all the way unless an older library must go on working. The
             functions come with the last version.
+        roles: make the roles `<prefix>_producer`, `<prefix>_worker` and `<prefix>_observer` too, and grant
+            each what it needs. The prefix is the schema's name without leading underscores, or the text
+            given. Needs the last version, and a migrating role that may create roles.
 
     Returns:
         The fragments, in the order in which to run them.
 
     Raises:
-        InvalidName: the schema's name is not allowed.
-        ValueError: there is no such version.
+        InvalidName: the schema's name, or the prefix, is not allowed.
+        ValueError: there is no such version, or roles are asked for before the last.
     """
     check_schema_name(schema)
     if not 1 <= version <= SCHEMA_VERSION:
@@ -83,6 +89,12 @@ def generate_migration_sql(schema: str = "_cuckmq", *, version: int = SCHEMA_VER
     steps += [_step(number, ddl) for number, ddl in _versions() if number <= version]
     if version == SCHEMA_VERSION:
         steps.append(_functions_step())
+    if roles:
+        if version != SCHEMA_VERSION:
+            raise ValueError(
+                "roles come with the functions, and these with the last version: leave out `version`"
+            )
+        steps.append(f"{_BEGIN}{role_grants(role_prefix(schema, roles))}\n{_END}")
     return [render(step, schema) for step in steps]
 
 
@@ -139,6 +151,7 @@ def _functions_step() -> str:
         where v.version > {SCHEMA_VERSION} or v.functions_fingerprint = '{fingerprint}'
     ) then
 {_functions()}
+{opening()}
     update {{schema}}.schema_version v set functions_fingerprint = '{fingerprint}'
     where v.version = {SCHEMA_VERSION};
     end if;

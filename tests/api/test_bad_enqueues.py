@@ -204,6 +204,7 @@ async def test_a_schema_that_was_never_made(dsn: str, schema: str) -> None:
             await Worker(context).start()
 
 
+@pytest.mark.fault("H8")
 @pytest.mark.parametrize(
     ("change", "error", "complaint"),
     [

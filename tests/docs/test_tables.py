@@ -7,9 +7,6 @@ import inspect
 import re
 from pathlib import Path
 
-import psycopg
-import pytest
-
 from cuckmq import Context, events
 from cuckmq.backoff import DEFAULT_BACKOFF_SECS
 from cuckmq.options import JOB_OPTIONS
@@ -102,31 +99,3 @@ async def test_the_defaults_of_options(context: Context) -> None:
         value = getattr(plain.terms, option, None)
         expected = "none" if value in (None, UNLIMITED) else str(value).removesuffix(".0")
         assert told.strip('`"').replace("nothing", "none") == expected, option
-
-
-async def test_the_rights_of_a_producer(dsn: str, schema: str, context: Context) -> None:
-    """What docs/sql.md grants is enough to enqueue, and not enough to look at a payload."""
-
-    @context.job(name="OPEN")
-    def opened(text: str) -> None: ...
-
-    await context.deploy()
-    page = (DOCS / "sql.md").read_text("utf-8")
-    grants = re.search(r"```text\n(grant .*?)```", page, re.DOTALL)
-    assert grants is not None
-    role = f"producer_{schema}"
-    text = grants[1].replace("_cuckmq", schema).replace("to producer", f"to {role}")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(f"create role {role}".encode())
-        try:
-            connection.execute(text.encode())
-            connection.execute(f"set role {role}".encode())
-            query = f"select {schema}.enqueue('OPEN', '\"hi\"', job_group => %s, delay_secs => %s)".encode()
-            for where in ((None, 0), ("group", 0), (None, 60)):
-                connection.execute(query, where)
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute(f"select payload from {schema}.job".encode())
-        finally:
-            connection.execute("reset role")
-            connection.execute(f"drop owned by {role}; drop role {role}".encode())
-    assert (await context.jobs.count())[JobState.QUEUED] == 2

@@ -49,6 +49,19 @@ async def migrated(dsn: str, schema: str) -> list[tuple[object, ...]]:
             connection.execute(f'drop schema "{other}" cascade'.encode())
 
 
+def test_up_with_roles(dsn: str, schema: str, alembic: Config) -> None:
+    """Asked for, roles are made and granted, also when the tables are there already."""
+    command.upgrade(alembic, "head")
+    alembic.cmd_opts.x.append(f"roles={schema}")
+    command.upgrade(alembic, "head")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        granted = "select has_function_privilege(%s, %s::regproc, 'execute')"
+        found = connection.execute(granted, (f"{schema}_worker", f"{schema}.exchange")).fetchone()
+        assert found == (True,)
+        connection.execute(f"drop schema {schema} cascade".encode())
+        connection.execute(f"drop role {schema}_producer, {schema}_worker, {schema}_observer".encode())
+
+
 async def test_up_down_up(dsn: str, schema: str, alembic: Config, has_schema: Callable[[], bool]) -> None:
     """A3: the alembic environment goes up, down to nothing, and up again."""
     command.upgrade(alembic, "head")

@@ -33,7 +33,7 @@ OUTSIDE = """
     union all select 'proc', count(*) from pg_proc where pronamespace <> all(%(inside)s::oid[])
     union all select 'type', count(*) from pg_type where typnamespace <> all(%(inside)s::oid[])
     union all select 'operator', count(*) from pg_operator
-    union all select 'role', count(*) from pg_roles
+    union all select 'role', count(*) from pg_roles where rolname !~ '^test_'
     union all select 'extension', count(*) from pg_extension
     union all select 'event trigger', count(*) from pg_event_trigger
     order by kind
@@ -78,6 +78,7 @@ def test_a_migration_keeps_what_is_in_the_queue(queue: Queue) -> None:
     assert queue.state(job_id) == "queued"
 
 
+@pytest.mark.fault("H7")
 def test_by_25_sessions_at_once(queue: Queue) -> None:
     """A3: nobody fails, and there is one of everything."""
     barrier = Barrier(NUM_SESSIONS, timeout=30)

@@ -9,7 +9,7 @@
 -- to the end. Locks nothing.
 --
 -- Planned anew for each call, for the conditions that it really has.
--- Errors: CQ404 for an unknown definition, CQ405 for an unknown channel.
+-- Errors: 42501 for a payload from one who may not read any; CQ404 for an unknown definition, CQ405 for an unknown channel.
 create or replace function {schema}.find_jobs(
     p_states text[] default null,
     p_definition text default null,
@@ -38,6 +38,11 @@ declare
         when exists (select from {schema}.blocked b where b.job_id = j.id) then 'blocked'
         else 'queued' end) = any($1)$state$;
 begin
+    if p_payload is not null and not {schema}.may_read_payloads() then
+        -- Whoever could ask for payloads could find them out by guessing.
+        raise exception 'you may not read payloads, and so not look for them'
+        using errcode = 'insufficient_privilege', hint = 'leave out the payload, or ask as the owner';
+    end if;
     if p_definition is not null then
         select d.id into v_definition_id from {schema}.job_definition d where d.name = p_definition;
         if not found then
