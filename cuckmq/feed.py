@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Callable
 from typing import Final
@@ -24,9 +23,10 @@ from cuckmq.errors import CuckmqError
 from cuckmq.event_text import to_text
 from cuckmq.events import Event
 from cuckmq.hub import EventHub
+from cuckmq.log import get_log
 from cuckmq.protocol.feed import find_subscribed, publish_events
 
-_logger = logging.getLogger("cuckmq.feed")
+_logger = get_log("cuckmq.feed")
 
 LOOK_SECS: Final = 5.0
 HEARING_SECS: Final = 60.0

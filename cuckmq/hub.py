@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from cuckmq.events import Event
+from cuckmq.log import get_log
 
-_logger = logging.getLogger("cuckmq.events")
+_logger = get_log("cuckmq.events")
 
 EventHandler: TypeAlias = Callable[[Event], Awaitable[None] | None]
 
@@ -80,7 +80,10 @@ class EventHub:
 async def _finish(pending: Awaitable[None], event: Event) -> None:
     try:
         await pending
-    except Exception:
+    except (asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException:
+        # Of a task's exceptions, SystemExit and KeyboardInterrupt would end the event loop, and the worker.
         _logger.exception("an event handler failed on %s", type(event).__name__)
 
 

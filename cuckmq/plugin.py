@@ -12,7 +12,6 @@ orchestrator puts in for a schedule.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,9 +20,10 @@ from typing import Any
 from cuckmq.attempt import AnyAttempt
 from cuckmq.errors import ConfigurationError
 from cuckmq.events import Event
+from cuckmq.log import get_log
 from cuckmq.options import EnqueueOptions
 
-_logger = logging.getLogger("cuckmq.plugins")
+_logger = get_log("cuckmq.plugins")
 
 
 @dataclass(slots=True)

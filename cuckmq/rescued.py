@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 
 from cuckmq.ended import tell_ended
 from cuckmq.events import JobStalled, WorkerLost
 from cuckmq.hub import EventHub
+from cuckmq.log import get_log
 from cuckmq.protocol.workers import Reaped, Rescued
 from cuckmq.state import JobState
 
-_logger = logging.getLogger("cuckmq.rescuer")
+_logger = get_log("cuckmq.rescuer")
 
 
 def tell_found(events: EventHub, found: Iterable[Reaped]) -> None:

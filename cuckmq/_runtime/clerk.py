@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,9 +12,10 @@ from psycopg_pool import PoolTimeout
 from cuckmq._runtime.tally import Tally
 from cuckmq.context import Context
 from cuckmq.errors import CuckmqError
+from cuckmq.log import get_log
 from cuckmq.protocol.stat import record_stats
 
-_logger = logging.getLogger("cuckmq.worker")
+_logger = get_log("cuckmq.worker")
 
 CLERK_SECS: Final = 5.0
 

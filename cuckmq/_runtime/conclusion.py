@@ -5,7 +5,6 @@ Pure but for the log. Whoever runs jobs comes here: the executor, and those who 
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from cuckmq._runtime.answers import Refused, Written
@@ -17,6 +16,7 @@ from cuckmq.attempt import Attempt
 from cuckmq.backoff import backoff_secs
 from cuckmq.context import Context
 from cuckmq.definition import JobDefinition
+from cuckmq.log import get_log
 from cuckmq.outcome import Cancel, Fail, Outcome, Retry, Snooze
 from cuckmq.payload import CodecError
 from cuckmq.protocol.exchange import Row
@@ -24,7 +24,7 @@ from cuckmq.retry_rule import may_retry
 from cuckmq.state import FailureReason
 from cuckmq.worker_state import NO_STATE
 
-_logger = logging.getLogger("cuckmq.worker")
+_logger = get_log("cuckmq.worker")
 
 Definition = JobDefinition[Any, Any]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 from abc import ABC, abstractmethod
 from types import TracebackType
@@ -12,8 +11,9 @@ from typing import Self
 from cuckmq._runtime.signals import Scope, enter_scope, leave_scope
 from cuckmq.context import Context
 from cuckmq.errors import TooManyDeaths
+from cuckmq.log import get_log
 
-_logger = logging.getLogger("cuckmq.worker")
+_logger = get_log("cuckmq.worker")
 
 
 class Daemon(ABC):

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 import time
 from collections.abc import Callable
@@ -34,10 +33,11 @@ from cuckmq._runtime.session import Session
 from cuckmq._runtime.tally import Tally
 from cuckmq.context import Context
 from cuckmq.errors import CuckmqError, WorkerLost
+from cuckmq.log import get_log
 from cuckmq.protocol import workers
 from cuckmq.protocol.exchange import Row
 
-_logger = logging.getLogger("cuckmq.worker")
+_logger = get_log("cuckmq.worker")
 
 MAX_PAUSE_SECS: Final = 5.0
 

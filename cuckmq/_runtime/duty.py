@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 from typing import Final, Protocol
 
@@ -17,8 +16,9 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from cuckmq.errors import CuckmqError
+from cuckmq.log import get_log
 
-_logger = logging.getLogger("cuckmq.duty")
+_logger = get_log("cuckmq.duty")
 
 MAX_PAUSE_SECS: Final = 30.0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import ParamSpec
 
@@ -11,9 +10,10 @@ from cuckmq._runtime.company import Company
 from cuckmq._runtime.desk import Desk, Running
 from cuckmq._runtime.dispatcher import Dispatcher
 from cuckmq.database.listen import Hint
+from cuckmq.log import get_log
 from cuckmq.protocol.workers import Pulse
 
-_logger = logging.getLogger("cuckmq.worker")
+_logger = get_log("cuckmq.worker")
 
 P = ParamSpec("P")
 

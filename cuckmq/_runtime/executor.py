@@ -27,10 +27,11 @@ from cuckmq.context import Context
 from cuckmq.definition import JobDefinition
 from cuckmq.errors import AttemptLost
 from cuckmq.events import AttemptStarted
+from cuckmq.log import get_log
 from cuckmq.outcome import Outcome, Verdict
 from cuckmq.protocol.exchange import Row
 
-_logger = logging.getLogger("cuckmq.worker")
+_logger = get_log("cuckmq.worker")
 
 Definition = JobDefinition[Any, Any]
 
@@ -146,8 +147,8 @@ class Executor:
         if definition.target is not None:
             call = self._processes.run(definition.target, row, attempt)
             return await (call if limit_secs is None else self._limit.on_loop(attempt, limit_secs, call))
-        call = self._threads.run(definition.work_function, *arguments)
-        return await (call if limit_secs is None else self._limit.in_thread(attempt, limit_secs, call))
+        thread = self._threads.begin(definition.work_function, *arguments)
+        return await (thread if limit_secs is None else self._limit.in_thread(attempt, limit_secs, thread))
 
     async def _call_surrounded(self, definition: Definition, payload: Any, attempt: Attempt, row: Row) -> Any:
         surrounding: Any = self._context.plugins.around_attempt

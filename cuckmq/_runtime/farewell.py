@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from typing import Final
 
@@ -13,8 +12,9 @@ from cuckmq._runtime.desk import Desk
 from cuckmq._runtime.session import Session
 from cuckmq._runtime.waiting import first_of
 from cuckmq.errors import CuckmqError
+from cuckmq.log import get_log
 
-_logger = logging.getLogger("cuckmq.worker")
+_logger = get_log("cuckmq.worker")
 
 FAREWELL_SECS: Final = 3.0
 

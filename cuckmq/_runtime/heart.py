@@ -16,7 +16,6 @@ moment the process is gone: a kill -9 is noticed after two missed beats instead 
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -30,9 +29,10 @@ from cuckmq.database.connect import connect_sync, cut, is_direct
 from cuckmq.database.database import Database
 from cuckmq.database.run import run_sync
 from cuckmq.errors import CuckmqError
+from cuckmq.log import get_log
 from cuckmq.protocol.workers import Pulse, heartbeat, hold_worker
 
-_logger = logging.getLogger("cuckmq.heart")
+_logger = get_log("cuckmq.heart")
 
 
 class Heart:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Final
 
 from cuckmq.context import Context
 from cuckmq.events import ChannelDeleted
+from cuckmq.log import get_log
 from cuckmq.protocol.channels import Destroyed, find_destroyed
 
-_logger = logging.getLogger("cuckmq.worker")
+_logger = get_log("cuckmq.worker")
 
 HERALD_SECS: Final = 5.0
 HEARING_SECS: Final = 60.0

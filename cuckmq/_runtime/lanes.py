@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -12,10 +11,11 @@ from cuckmq._runtime.berth import Berths, LaneSlot
 from cuckmq._runtime.desk import Desk
 from cuckmq._runtime.executor import Executor
 from cuckmq.context import Context
+from cuckmq.log import get_log
 from cuckmq.protocol.exchange import Row
 from cuckmq.slot import SLOT
 
-_logger = logging.getLogger("cuckmq.worker")
+_logger = get_log("cuckmq.worker")
 
 DOUBT_SECS: Final = 0.01
 

@@ -7,15 +7,15 @@ A tear-down that fails changes nothing any more: it is logged.
 
 from __future__ import annotations
 
-import logging
 from contextlib import AsyncExitStack
 from typing import Any
 
 from cuckmq.context import Context
 from cuckmq.errors import ConfigurationError
+from cuckmq.log import get_log
 from cuckmq.worker_state import NO_STATE
 
-_logger = logging.getLogger("cuckmq.worker")
+_logger = get_log("cuckmq.worker")
 
 
 class OwnState:

@@ -21,7 +21,6 @@ Not concurrent.futures: there the death of one process breaks the pool for good 
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import time
 from collections import deque
@@ -35,9 +34,10 @@ from cuckmq._runtime.frames import Frame
 from cuckmq._runtime.threads import Threads
 from cuckmq.attempt import Attempt
 from cuckmq.errors import ProcessDied
+from cuckmq.log import get_log
 from cuckmq.protocol.exchange import Row
 
-_logger = logging.getLogger("cuckmq.worker")
+_logger = get_log("cuckmq.worker")
 
 GRACE_SECS: Final = 3.0
 MAX_BEAT_SECS: Final = 1.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from cuckmq._runtime.desk import Ended
@@ -16,10 +15,11 @@ from cuckmq.events import (
     GroupDeleted,
     JobClaimed,
 )
+from cuckmq.log import get_log
 from cuckmq.protocol.exchange import Row
 from cuckmq.state import FailureReason, JobState
 
-_logger = logging.getLogger("cuckmq.worker")
+_logger = get_log("cuckmq.worker")
 
 
 class Reporter:

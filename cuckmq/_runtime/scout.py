@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Final
 
 from cuckmq._runtime.company import Company
 from cuckmq.context import Context
 from cuckmq.events import JobOrphaned
+from cuckmq.log import get_log
 from cuckmq.protocol.inspect import find_orphans
 
-_logger = logging.getLogger("cuckmq.scout")
+_logger = get_log("cuckmq.scout")
 
 SCOUT_SECS: Final = 3.0
 MAX_SHARE: Final = 20

@@ -9,7 +9,6 @@ of an attempt only for a while, since then the outcome matters more.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -21,10 +20,11 @@ from cuckmq.attempt import Attempt
 from cuckmq.context import Context
 from cuckmq.errors import AttemptLost, ConfigurationError, CuckmqError, DatabaseReadOnly
 from cuckmq.events import JobProgressed, JobUpdated
+from cuckmq.log import get_log
 from cuckmq.progress import Said, as_text
 from cuckmq.protocol.progress import Note, note_progress
 
-_logger = logging.getLogger("cuckmq.worker")
+_logger = get_log("cuckmq.worker")
 
 WRITE_SECS: Final = 0.25
 IDLE_SECS: Final = 3600.0

@@ -41,6 +41,13 @@ class Threads:
 
         If the waiting is cancelled the function goes on, and what it returns is dropped.
         """
+        return await self.begin(function, *arguments)
+
+    def begin(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        """Do what run() does, for those who wait in a way of their own.
+
+        A future and no task: a SystemExit that passes through a task ends the event loop.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         self._num_busy += 1
@@ -49,7 +56,7 @@ class Threads:
             self._num_threads += 1
             name = f"{self._name}-{self._num_threads}"
             threading.Thread(target=self._work, name=name, daemon=True).start()
-        return await future
+        return future
 
     def close(self) -> None:
         """Let the threads end as they become free."""

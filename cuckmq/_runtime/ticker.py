@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Final
 
 from cuckmq.context import Context
 from cuckmq.errors import ConfigurationError
 from cuckmq.events import ScheduleOrphaned, ScheduleTicked
+from cuckmq.log import get_log
 from cuckmq.protocol.tick import Due, find_due, find_next, tick
 from cuckmq.recurrence import Recurrence
 
-_logger = logging.getLogger("cuckmq.ticker")
+_logger = get_log("cuckmq.ticker")
 
 MIN_PAUSE_SECS: Final = 0.01
 

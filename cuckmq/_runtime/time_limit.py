@@ -20,7 +20,6 @@ Time counts from the call of the function. Only limited jobs come here; no other
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable
 from typing import Any
@@ -28,8 +27,9 @@ from typing import Any
 from cuckmq._runtime.desk import Desk
 from cuckmq.attempt import Attempt
 from cuckmq.errors import ExecutionTimeout
+from cuckmq.log import get_log
 
-_logger = logging.getLogger("cuckmq.worker")
+_logger = get_log("cuckmq.worker")
 
 TIMED_OUT = "timeout"
 
@@ -65,13 +65,12 @@ class TimeLimit:
             raise _timeout(secs)
         return value
 
-    async def in_thread(self, attempt: Attempt, secs: float, call: Awaitable[Any]) -> Any:
+    async def in_thread(self, attempt: Attempt, secs: float, thread: asyncio.Future[Any]) -> Any:
         """Await a work function that runs in a thread, and tell it when its time is up.
 
         Raises:
             ExecutionTimeout: its time was up. The thread may still work; see see_off().
         """
-        thread = asyncio.ensure_future(call)
         try:
             await asyncio.wait([thread], timeout=secs)
             if not thread.done():

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 from cuckmq.context import Context
 from cuckmq.events import JobsRunning
+from cuckmq.log import get_log
 from cuckmq.protocol.stat import find_running
 
-_logger = logging.getLogger("cuckmq.watchman")
+_logger = get_log("cuckmq.watchman")
 
 MAX_TOLD = 100
 

@@ -9,7 +9,6 @@ together: which of these ids have ended? It is asked often at first and less and
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from typing import Final
 
@@ -17,9 +16,10 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from cuckmq.database.database import Database
+from cuckmq.log import get_log
 from cuckmq.protocol.inspect import Ending, find_endings
 
-_logger = logging.getLogger("cuckmq.endings")
+_logger = get_log("cuckmq.endings")
 
 MIN_PAUSE_SECS: Final = 0.005
 MAX_PAUSE_SECS: Final = 0.5

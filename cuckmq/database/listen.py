@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 from collections.abc import Callable
 from typing import Any, Final
@@ -30,8 +29,9 @@ from psycopg import sql
 
 from cuckmq.database.connect import connect, cut, is_direct
 from cuckmq.database.database import Database
+from cuckmq.log import get_log
 
-_logger = logging.getLogger("cuckmq.listener")
+_logger = get_log("cuckmq.listener")
 
 PING_SECS: Final = 15.0
 PONG_TIMEOUT_SECS: Final = 5.0
