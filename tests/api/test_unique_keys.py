@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from pydantic import BaseModel
 
 from cuckmq import Context, JobDefinition, JobState, Worker
@@ -16,6 +18,7 @@ from cuckmq.errors import (
     DefinitionError,
     DuplicateJob,
     EnqueueError,
+    EnqueueUnknown,
     InvalidName,
     KeyNotFound,
     NotFound,
@@ -159,6 +162,7 @@ async def test_from_sync_code(send: JobDefinition[Invoice, int]) -> None:
     assert (again.id, again.is_duplicate) == (handles[2].id, True)
 
 
+@pytest.mark.fault("H11")
 async def test_many_producers_and_a_worker_never_have_two_of_one_key(context: Context) -> None:
     """C8: 400 enqueues of 3 keys beside the worker that ends their jobs: no overlap, and none is lost."""
     active: set[str] = set()
@@ -185,6 +189,52 @@ async def test_many_producers_and_a_worker_never_have_two_of_one_key(context: Co
         await worker.wait_until_idle()
     assert (await context.jobs.count())[JobState.SUCCEEDED] == put_in == len(runs)
     assert put_in < 400
+
+
+@pytest.mark.fault("H11")
+async def test_twenty_producers_of_one_key_whose_sessions_are_terminated(
+    context: Context, dsn: str, send: JobDefinition[Invoice, int]
+) -> None:
+    """C8: whoever heard an answer heard of the same job, and there is no other."""
+    name, wanted = f"herd of {context.schema}", 40
+    answers: list[int] = []
+    broken: list[Exception] = []
+    is_over = asyncio.Event()
+
+    async with AsyncExitStack() as stack:
+        herds = []
+        for _ in range(2):
+            herd = Context(make_conninfo(dsn, application_name=name), schema=context.schema)
+            await stack.enter_async_context(herd)
+            herds.append(JobDefinition(context=herd, name="SEND", work_function=serve_invoice))
+
+        async def produce(herd: JobDefinition[Invoice, int]) -> None:
+            while not is_over.is_set():
+                try:
+                    answers.append((await herd.enqueue(Invoice(number=1), unique_key="one")).id)
+                except (EnqueueUnknown, psycopg.OperationalError) as error:
+                    broken.append(error)
+
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as axe:
+            producers = [asyncio.create_task(produce(herd)) for herd in herds for _ in range(10)]
+            num_killed = 0
+            while num_killed < wanted or len(answers) < 500:
+                cursor = await axe.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    " where application_name = %s order by random() limit 2",
+                    (name,),
+                )
+                num_killed += cursor.rowcount
+                await asyncio.sleep(0.02)
+            is_over.set()
+            await asyncio.gather(*producers)
+    assert broken
+    assert len(set(answers)) == 1
+    assert await num_jobs(context) == 1
+
+
+async def serve_invoice(invoice: Invoice) -> int:
+    return invoice.number
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,23 @@ async def test_what_a_work_function_may_say(context: Context):
     assert "raise Sorry(payload)" in error.traceback
 
 
+@pytest.mark.fault("G1", "F3")
+async def test_whatever_is_raised_in_a_process_fails_that_job_only(context: Context):
+    """E28, F10: also what would end a program, and what cannot be sent; the process takes the next job."""
+    rage = context.job(name="rage", executor="process")(work.rage)
+    add = context.job(name="add", executor="process")(work.add)
+    kinds = ("SystemExit", "KeyboardInterrupt", "GeneratorExit", "BaseException", "Unpicklable")
+    await context.deploy()
+    async with Worker(context, concurrency=1):
+        before = await (await add.enqueue(work.Sum(left=1, right=1))).result(timeout_secs=30)
+        for kind in kinds:
+            with pytest.raises(JobFailed, match=kind) as caught:
+                await (await rage.enqueue(kind)).result(timeout_secs=30)
+            assert caught.value.reason == "error"
+        after = await (await add.enqueue(work.Sum(left=1, right=1))).result(timeout_secs=30)
+    assert before["pid"] == after["pid"]
+
+
 async def test_the_attempt_can_be_read(context: Context):
     """E28: transaction() and state, which are the worker's, are refused with what to do instead."""
     tell = context.job(name="tell", executor="process", job_group="g", num_attempts=2)(work.tell)
@@ -163,6 +180,7 @@ async def test_a_job_out_of_time_is_killed(context: Context, tmp_path: Path, mon
     assert caught.value.reason == "timeout"
 
 
+@pytest.mark.fault("G3")
 async def test_a_silent_process_is_killed(context: Context):
     """E28: one that is stopped, or whose C code holds the interpreter, fails its job as a dead one does."""
     die = context.job(name="die", executor="process")(work.die)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import signal
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -56,6 +59,25 @@ class Sorry(LookupError):
 
 def regret(payload: str) -> None:
     raise Sorry(payload)
+
+
+def rage(kind: str) -> None:
+    """Raise whatever there is, and what cannot be sent to another process."""
+    match kind:
+        case "SystemExit":
+            sys.exit(3)
+        case "Unpicklable":
+            raise Unpicklable
+        case _:
+            raise getattr(builtins, kind)(kind)
+
+
+class Unpicklable(Exception):
+    def __init__(self) -> None:
+        super().__init__("locked", threading.Lock())
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
 
 
 def give_up() -> Cancel:

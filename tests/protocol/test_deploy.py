@@ -69,6 +69,7 @@ def test_a_rhythm_stays_unless_it_is_changed(queue: Queue) -> None:
     assert queue.count("schedule") == 0
 
 
+@pytest.mark.fault("F9")
 def test_an_undeployed_definitions_jobs_still_run(queue: Queue) -> None:
     """L3: its jobs stay, nothing is added, its schedule ends; safe to repeat."""
     queue.eye.deploy("PING", p_repeat_secs=60.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.queue import Queue
 
 PROMOTE = "select {schema}.promote(array(select id from {schema}.lane), %s)"
@@ -82,3 +84,26 @@ def test_the_next_moment_of_the_channels_served(queue: Queue) -> None:
     assert queue.eye.value("select {schema}.secs_until_due('{}')") is None
     queue.make_due()
     assert queue.eye.value("select {schema}.secs_until_due(null)") < 0
+
+
+@pytest.mark.fault("H5")
+def test_twenty_thousand_come_due_at_once(queue: Queue) -> None:
+    """C4, E2: they come in order and none is lost; a job of another channel runs between."""
+    queue.eye.deploy("PING")
+    queue.eye.enqueue_many("PING", ["1"] * 20_000, None, p_delay_secs=60.0)
+    queue.make_due()
+    worker_id = queue.eye.register()
+    begun: list[int] = []
+    other = queue.eye.enqueue("PING", channel="other")
+    queue.eye.rows("set statement_timeout = '5s'")
+    while queue.eye.value(PROMOTE, 500) is not None:
+        jobs = queue.eye.claim(worker_id, limit=500)
+        begun += [job.job_id for job in jobs]
+        queue.eye.succeed(worker_id, jobs)
+    while jobs := queue.eye.claim(worker_id, limit=500):
+        begun += [job.job_id for job in jobs]
+        queue.eye.succeed(worker_id, jobs)
+    assert len(begun) == len(set(begun)) == 20_001
+    assert begun.index(other) < 10_000
+    others = [job_id for job_id in begun if job_id != other]
+    assert others == sorted(others)

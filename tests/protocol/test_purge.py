@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.queue import Queue
+from tests.support.session import ERROR, Outcome
 
 
 def finalize(queue: Queue, number: int) -> list[int]:
@@ -56,6 +59,49 @@ def test_two_purge_different_rows_and_neither_waits(queue: Queue) -> None:
     assert sorted(two.purge(0.0, 10)) == job_ids[2:]
     one.commit()
     assert queue.count("finalized") == 0
+
+
+@pytest.mark.fault("H10")
+def test_who_purges_keeps_nobody_waiting(queue: Queue) -> None:
+    """L4: jobs are put in, claimed, ended and retried beside a purge that is not committed yet."""
+    queue.eye.deploy("PING")
+    finalize(queue, 4)
+    one, two = queue.session(), queue.session()
+    two.rows("set lock_timeout = '100ms'")
+    one.begin()
+    assert len(one.purge(0.0, 4)) == 4
+    worker_id = two.register()
+    job_ids = two.enqueue_many("PING", ["1"] * 5, ["g", None, None, None, None])
+    jobs = sorted(two.claim(worker_id), key=lambda job: job.group_hash is not None)
+    assert {job.job_id for job in jobs} == set(job_ids)
+    two.succeed(worker_id, jobs[1:])
+    two.settle(worker_id, [Outcome(jobs[0].job_id, jobs[0].attempt, "error", "error", ERROR)])
+    one.commit()
+    assert queue.count("finalized") == 5
+
+
+@pytest.mark.fault("H10")
+def test_history_that_is_purged_makes_room_for_more(queue: Queue) -> None:
+    """L1: the tables grow no more once there is room for one cycle's jobs."""
+    queue.eye.deploy("PING")
+    worker_id = queue.eye.register()
+    sizes: list[int] = []
+    for _ in range(6):
+        queue.eye.enqueue_many("PING", ["1"] * 1000)
+        while jobs := queue.eye.claim(worker_id, limit=200):
+            queue.eye.succeed(worker_id, jobs)
+        while queue.eye.purge(0.0, 300):
+            pass
+        queue.eye.rows("vacuum {schema}.job, {schema}.ready, {schema}.running, {schema}.finalized")
+        sizes.append(
+            queue.eye.value(
+                "select sum(pg_total_relation_size(oid))::bigint from pg_class"
+                " where relnamespace = %s::regnamespace and relkind = 'r'",
+                queue.schema,
+            )
+        )
+    assert queue.count("finalized") == 0
+    assert sizes[-1] <= 1.1 * sizes[2]
 
 
 def test_a_definition_is_forgotten_with_its_last_job(queue: Queue) -> None:

@@ -89,6 +89,7 @@ async def test_a_frozen_worker_loses_its_jobs_and_can_change_nothing(rig: Rig, q
     assert rig.log.entries("start", again.id)[0].pid == frozen.pid
 
 
+@pytest.mark.fault("G2")
 async def test_a_blocked_event_loop_loses_nothing(rig: Rig, queue: Context):
     """E14: the heart has its own thread, so a job that blocks the loop beyond the lease runs once."""
     await rig.start(heartbeat_secs=0.3, lease_secs=1.5)

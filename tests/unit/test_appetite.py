@@ -44,6 +44,7 @@ def test_one_who_knows_nothing_asks_for_what_can_start_at_once(clock: Clock) -> 
     assert Appetite(10).slice == 1
 
 
+@pytest.mark.fault("F5")
 def test_long_jobs_are_never_hoarded(clock: Clock) -> None:
     hungry = fed(clock, num_lanes=10, job_secs=0.5, jobs_per_sec=20)
     assert (hungry.target, hungry.slice) == (10, 1)

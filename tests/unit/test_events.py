@@ -94,6 +94,7 @@ async def test_an_async_handler_goes_on_by_itself() -> None:
     await eventually(lambda: heard)
 
 
+@pytest.mark.fault("G6")
 async def test_an_async_handler_that_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     async def fail(event: Event) -> None:
         raise ValueError("not today")

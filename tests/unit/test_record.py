@@ -40,6 +40,7 @@ def test_an_exception_never_raised_has_no_traceback() -> None:
     assert record_of(ValueError("x"))["traceback"] == ""
 
 
+@pytest.mark.fault("F3")
 def test_a_message_of_50_megabytes_is_cut() -> None:
     record = record_of(raised(ValueError("x" * 50_000_000)))
     assert record["message"] == "x" * MAX_MESSAGE_LENGTH

@@ -6,12 +6,20 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import pytest
+
 from cuckmq import Context, Worker
 from tests.support.database.private import PrivateCluster
 from tests.support.eventually import eventually
 
 NUM_WORKERS = 10
 NUM_BEATS = 4
+NUM_JOBS = 40
+
+
+def exchanges(log: Path) -> int:
+    """How often workers have asked for jobs, by the server's own log."""
+    return log.read_text("utf-8", errors="replace").count(".exchange(")
 
 
 def asked(log: Path) -> tuple[int, int]:
@@ -45,6 +53,28 @@ async def test_idle_workers_share_what_any_can_do(new_cluster: Callable[..., Pri
         await eventually(lambda: asked(log)[1] >= first + NUM_BEATS * NUM_WORKERS, timeout_secs=30)
         ended, last = asked(log)
         assert ended - began <= 4 * (last - first)
+
+
+@pytest.mark.fault("H4")
+async def test_a_job_makes_nobody_look_often(new_cluster: Callable[..., PrivateCluster]) -> None:
+    """E24: ten workers hear of each of forty jobs, put in one by one, and ask no more than is worth it."""
+    cluster = new_cluster(settings={"log_statement": "all"})
+    log = cluster.server._home.log
+    async with Context(cluster.dsn) as context, AsyncExitStack() as stack:
+        await context.migrate()
+
+        @context.job(name="echo")
+        async def echo(payload: int) -> int:
+            return payload
+
+        await context.deploy()
+        for _ in range(NUM_WORKERS):
+            await stack.enter_async_context(Worker(context, concurrency=1))
+        await context.listener.is_connected.wait()
+        before = exchanges(log)
+        for number in range(NUM_JOBS):
+            assert await (await echo.enqueue(number)).result(timeout_secs=10) == number
+        assert exchanges(log) - before <= 4 * NUM_JOBS * NUM_WORKERS
 
 
 async def test_all_but_one_die_and_it_learns_so_with_its_next_beat(context: Context) -> None:

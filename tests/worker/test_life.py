@@ -88,6 +88,7 @@ async def test_stop_lets_go_after_the_shutdown_time(context: Context):
             assert (job.attempt, job.error_count, job.stall_count) == (2, 0, 0)
 
 
+@pytest.mark.fault("G4")
 async def test_stop_ends_though_a_job_ignores_it(context: Context):
     """E34: a work function that swallows its cancellation cannot keep the worker from ending."""
     started, release = asyncio.Event(), asyncio.Event()

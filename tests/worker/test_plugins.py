@@ -195,6 +195,7 @@ class Clumsy(Plugin):
         raise RuntimeError("event")
 
 
+@pytest.mark.fault("G6")
 async def test_what_a_plugin_raises_changes_nothing(context: Context, caplog: pytest.LogCaptureFixture):
     """F10, K2: it is logged; the job goes as its work function says."""
     told: list[str] = []

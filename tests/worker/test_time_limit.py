@@ -75,6 +75,7 @@ async def test_an_async_function_is_cancelled_at_its_time(context: Context):
 
 
 @pytest.mark.parametrize("answer", ["result", "error", "snooze"])
+@pytest.mark.fault("G4")
 async def test_who_swallows_the_cancellation_has_timed_out_all_the_same(context: Context, answer: str):
     """E17: whatever it says when it comes back, and the lane goes on."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import psycopg
 import pytest
 
 from cuckmq import Attempt, Context, JobState, Snooze, Worker
@@ -71,6 +72,7 @@ async def test_a_caught_error_inside_rolls_back_but_the_job_may_still_succeed(co
     assert await effects() == []
 
 
+@pytest.mark.fault("G5")
 async def test_the_owner_of_a_lost_job_cannot_write(context: Context, effects):
     """M3, E15: who has lost the job is told at the door; who loses it later commits nothing."""
 
@@ -88,6 +90,7 @@ async def test_the_owner_of_a_lost_job_cannot_write(context: Context, effects):
     assert await effects() == []
 
 
+@pytest.mark.fault("G5")
 async def test_a_job_told_to_stop_that_returns_all_the_same_has_no_effects(context: Context, effects):
     """M3, E34: a work function that swallows its cancellation commits nothing; its job goes back at once."""
     started = asyncio.Event()
@@ -108,6 +111,57 @@ async def test_a_job_told_to_stop_that_returns_all_the_same_has_no_effects(conte
     job = await handle.get()
     assert (job.state, job.error_count, job.stall_count) == (JobState.QUEUED, 0, 0)
     assert await effects() == []
+
+
+@pytest.mark.fault("G8")
+async def test_ten_thousand_jobs_put_in_by_a_job_that_raises(context: Context, effects):
+    """C7, M3: none of them is there, and none runs; those of the try that succeeds all do."""
+
+    @context.job(name="child")
+    async def child(payload: int) -> None: ...
+
+    @context.job(name="parent", num_attempts=2, backoff=0)
+    async def parent(payload: int, attempt: Attempt) -> None:
+        async with attempt.transaction() as connection:
+            numbers = list(range(10_000 if attempt.number == 1 else 3))
+            await child.enqueue_many(numbers, connection=connection)
+        if attempt.number == 1:
+            raise ValueError
+
+    await context.deploy()
+    async with Worker(context) as worker:
+        await (await parent.enqueue(1)).result(timeout_secs=30)
+        await worker.wait_until_idle()
+    assert (await context.jobs.count())[JobState.SUCCEEDED] == 1 + 3
+    assert sum((await context.jobs.count()).values()) == 1 + 3
+
+
+@pytest.mark.fault("G9")
+async def test_a_transaction_that_is_left_broken(context: Context, effects):
+    """M3: who swallows an error of SQL commits nothing and hears why; the next finds all as it should be."""
+
+    @context.job(name="tx")
+    async def tx(payload: str, attempt: Attempt) -> str:
+        async with attempt.transaction() as connection:
+            cursor = await connection.execute("select current_setting('work_mem'), pg_backend_pid()")
+            found = await cursor.fetchone()
+            await connection.execute(f'insert into "{context.schema}".effect values (1, 1)')
+            if payload == "break":
+                await connection.execute("set local work_mem = '66kB'")
+                await connection.execute("declare c cursor for select 1")
+                with contextlib.suppress(psycopg.Error):
+                    await connection.execute("select 1/0")
+            return str(found)
+
+    await context.deploy()
+    async with Worker(context, concurrency=1):
+        first = await (await tx.enqueue("")).result(timeout_secs=10)
+        for _ in range(3):
+            with pytest.raises(JobFailed, match="InFailedSqlTransaction"):
+                await (await tx.enqueue("break")).result(timeout_secs=10)
+        last = await (await tx.enqueue("")).result(timeout_secs=10)
+    assert last.split(",")[0] == first.split(",")[0]
+    assert await effects() == [(1, 1)] * 2
 
 
 async def _take_away(context: Context, attempt: Attempt) -> None:

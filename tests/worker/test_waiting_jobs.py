@@ -168,6 +168,7 @@ async def test_a_parent_is_cancelled_while_it_waits(context: Context) -> None:
         assert await (await ping.enqueue()).result(timeout_secs=10) == "pong"
 
 
+@pytest.mark.fault("G11")
 async def test_a_job_that_would_wait_for_ever_is_told_so(context: Context, crowd: Crowd) -> None:
     """E32: for one of its group, at once or behind another; for one that waits for it; and for itself."""
     refused: list[tuple[int, str]] = []
