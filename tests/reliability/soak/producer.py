@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from cuckmq import Context, EnqueueUnknown
+from cuckmq import Context
+from cuckmq.errors import EnqueueUnknown
 from tests.reliability.soak.crew import Task
 from tests.reliability.soak.history import Journal
 
