@@ -48,8 +48,9 @@ def test_a_group_out_of_bounds_is_refused(queue: Queue, groups: list[str | None]
 def test_more_groups_than_payloads_is_an_error(queue: Queue) -> None:
     """A list that slipped by one would give each job the group of another."""
     queue.eye.deploy("PING")
-    with pytest.raises(psycopg.errors.NotNullViolation):
+    with pytest.raises(psycopg.Error, match="1 payloads, with 2 groups") as refused:
         queue.eye.enqueue_many("PING", ["1"], ["a", "b"])
+    assert refused.value.sqlstate == "CQ003"
     assert queue.counts() == {}
 
 

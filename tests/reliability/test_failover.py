@@ -84,8 +84,11 @@ class Play:
         self._producer.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._producer
-        query = f"select count(*) from {SCHEMA}.job join {SCHEMA}.job_definition d on d.id = definition_id"
-        await eventually(lambda: self.rows(f"{query} where d.name = 'effect'") == [(0,)], timeout_secs=60)
+        query = (
+            f"select count(*) from {SCHEMA}.all_job where definition = 'effect'"
+            " and state in ('scheduled', 'queued', 'running')"
+        )
+        await eventually(lambda: self.rows(query) == [(0,)], timeout_secs=60)
         for worker in self._workers:
             assert worker.is_alive
             worker.send(signal.SIGTERM)
@@ -94,13 +97,15 @@ class Play:
         self._judge_slots()
         assert self.rows("select job_id from public.effect group by 1 having count(*) > 1") == []
         effects = {job_id for (job_id,) in self.rows("select job_id from public.effect")}
-        assert effects == {job_id for (job_id,) in self.rows(f"select id from {SCHEMA}.finalized_job")}
+        assert effects == {
+            job_id for (job_id,) in self.rows(f"select id from {SCHEMA}.all_job where state = 'succeeded'")
+        }
 
     def _judge_slots(self) -> None:
         """Count ticks and slots in one look, since the orchestrator goes on."""
         ((num_slots, num_ticks),) = self.rows(
             f"select round(extract(epoch from s.next_at) / {REPEAT_SECS} - {self._first_slot}), "
-            f"(select count(*) from {SCHEMA}.job) from {SCHEMA}.schedule s"
+            f"(select count(*) from {SCHEMA}.all_job where definition = 'tick') from {SCHEMA}.schedule s"
         )
         assert num_slots == num_ticks > 0
 

@@ -73,7 +73,11 @@ begin
         raise exception 'job definition "%" is not deployed', p_definition
         using errcode = 'CQ001', hint = 'Deploy the definition before enqueueing: await definition.deploy()';
     end if;
-    if p_delay_secs is not null and p_run_at is not null then
+    if cardinality(p_job_groups) > cardinality(p_payloads) or cardinality(p_unique_keys) > cardinality(p_payloads) then
+        raise exception '% payloads, with % groups and % unique keys', cardinality(p_payloads),
+            coalesce(cardinality(p_job_groups), 0), coalesce(cardinality(p_unique_keys), 0)
+        using errcode = 'CQ003', hint = 'give a group, or null, for each payload; and so with keys';
+    elsif p_delay_secs is not null and p_run_at is not null then
         raise exception 'give delay_secs or run_at, not both' using errcode = 'CQ003';
     elsif p_delay_secs < 0 or p_delay_secs > 1e10 or not isfinite(p_run_at) then
         raise exception 'a job cannot run at % (delay_secs %)', p_run_at, p_delay_secs

@@ -10,6 +10,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from cuckmq import Context
+from cuckmq.errors import EnqueueUnknown
 from tests.reliability.soak.crew import Task
 from tests.reliability.soak.history import Journal
 
@@ -51,6 +52,6 @@ async def _enqueue(
     journal.note("call", key=key, group=options.get("job_group"), is_plain=is_plain)
     try:
         handle = await context.definitions[kind].enqueue(task, **options)
-    except (psycopg.Error, PoolTimeout, OSError):
+    except (psycopg.Error, EnqueueUnknown, PoolTimeout, OSError):
         return
     journal.note("ack", key=key, job_id=handle.id)

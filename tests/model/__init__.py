@@ -1,0 +1,1 @@
+"""The protocol as a small machine, and every state that it can come to."""
