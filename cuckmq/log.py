@@ -19,7 +19,7 @@ class Log(logging.LoggerAdapter[logging.Logger]):
     def log(self, level: int, msg: object, *args: object, **options: Any) -> None:
         """Write a line, as from whoever called; all words (`warning`, `exception`...) come through here."""
         with contextlib.suppress(Exception):
-            self.logger.log(level, msg, *args, **{"stacklevel": 2, **options})
+            self.logger.log(level, msg, *args, stacklevel=2, **options)
 
 
 def get_log(name: str) -> Log:
