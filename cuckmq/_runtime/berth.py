@@ -87,13 +87,16 @@ class LaneSlot:
     Args:
         berths: where its lane has one.
         row: the job.
+        loop: the one that the lane runs on. (To ask for it costs a system call before Python 3.12.)
     """
 
-    def __init__(self, berths: Berths, row: Row) -> None:
+    __slots__ = ("_berths", "_num_waits", "is_over", "job_group", "job_id", "loop")
+
+    def __init__(self, berths: Berths, row: Row, loop: asyncio.AbstractEventLoop) -> None:
         self.job_id = row.job_id
         self.job_group = row.job_group
         self.is_over = False
-        self.loop = asyncio.get_running_loop()
+        self.loop = loop
         self._berths = berths
         self._num_waits = 0
 

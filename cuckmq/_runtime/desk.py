@@ -102,6 +102,11 @@ class Desk:
         return bool(self._ended or self._groups)
 
     @property
+    def num_unfinished(self) -> int:
+        """How much of what is in hand has not come to its end. What has goes with the next exchange."""
+        return len(self.in_hand) - len(self._ended)
+
+    @property
     def has_groups(self) -> bool:
         """Whether a group is to be released, whose next job may be had at once."""
         return bool(self._groups)

@@ -72,8 +72,8 @@ class Executor:
         self._worker_id = worker_id
         self._limit = TimeLimit(desk)
 
-    async def run(self, row: Row, definition: Definition) -> None:
-        """Run one claimed job to its end."""
+    async def run(self, row: Row, definition: Definition, lane: asyncio.Task[None]) -> None:
+        """Run one claimed job to its end, in the lane that this is called from."""
         attempt = make_attempt(
             self._context, row, definition,
             worker_id=self._worker_id(), scribe=self._scribe, state=self._state.value,
@@ -87,7 +87,7 @@ class Executor:
             return
         began_at = time.monotonic()
         error: BaseException | None
-        self._record_start(row, attempt, definition, began_at)
+        self._record_start(row, attempt, definition, lane, began_at)
         try:
             payload = decode(definition, row.payload)
             self._describe(definition, attempt, payload)
@@ -120,13 +120,15 @@ class Executor:
                 "job %s (%s) attempt %s starts%s", attempt.job_id, attempt.name, attempt.number, described
             )
 
-    def _record_start(self, row: Row, attempt: Attempt, definition: Definition, began_at: float) -> None:
+    def _record_start(
+        self, row: Row, attempt: Attempt, definition: Definition, lane: asyncio.Task[None], began_at: float
+    ) -> None:
         can_cancel = definition.signature.is_async or definition.target is not None
-        task = asyncio.current_task() if can_cancel else None
+        task = lane if can_cancel else None
         running = Running(attempt, task, began_at, definition.terms.persistent)
         self._desk.start(running)
         if running.is_persistent and row.is_suspect:
-            asyncio.get_running_loop().call_later(SUSPICION_SECS, self._desk.trust, running)
+            lane.get_loop().call_later(SUSPICION_SECS, self._desk.trust, running)
         if self._context.events.is_heard:
             self._context.events.tell(
                 AttemptStarted(

@@ -69,6 +69,9 @@ class Lanes:
             await asyncio.wait(tasks, timeout=patience_secs)
 
     async def _run(self) -> None:
+        lane = asyncio.current_task()
+        assert lane is not None, "a lane is a task"
+        loop = lane.get_loop()
         while not self._berths.is_given_up():
             try:
                 rows = await self._desk.take_slice()
@@ -78,20 +81,19 @@ class Lanes:
                     if not self._is_leased():
                         await self._until_sure(row)
                     if self._is_still_ours(row):
-                        slot = LaneSlot(self._berths, row)
+                        slot = LaneSlot(self._berths, row, loop)
                         SLOT.set(slot)
-                        await self._executor.run(row, self._context.known[row.definition_id])
+                        await self._executor.run(row, self._context.known[row.definition_id], lane)
                         slot.end()
                 self._desk.finish_slice(rows)
                 if self._is_letting_go:
                     return
             except asyncio.CancelledError:
                 # An attempt was told to stop when it had just ended: that was not meant for the lane.
-                task = asyncio.current_task()
-                if self._is_letting_go or task is None:
+                if self._is_letting_go:
                     raise
-                while task.cancelling():
-                    task.uncancel()
+                while lane.cancelling():
+                    lane.uncancel()
 
     async def _until_sure(self, row: Row) -> None:
         """Begin nothing on a lease that may be over.

@@ -23,7 +23,7 @@ class Room:
         if self._desk.has_suspect and not self._desk.num_away:
             return 0
         num_not_counted = self._desk.num_away + self._count_persistent()
-        target, in_hand = self._appetite.target, max(len(self._desk.in_hand) - num_not_counted, 0)
+        target, in_hand = self._appetite.target, max(self._desk.num_unfinished - num_not_counted, 0)
         wanted = min(target - in_hand, MAX_LIMIT)
         is_starving = self._desk.num_idle_lanes > 0 and not self._desk.has_slices
         return wanted if wanted > 0 and (is_starving or wanted * 4 >= target) else 0
