@@ -26,16 +26,16 @@ OnDependencyFailure: TypeAlias = Literal["fail", "cancel", "run"]
 """What becomes of a job when one that it waits for does not succeed."""
 
 
-def as_needs(given: Prerequisite | Iterable[Prerequisite] | None) -> list[int]:
+def as_needs(given: Prerequisite | Iterable[Prerequisite] | None) -> tuple[int, ...]:
     """Read the option `after`.
 
     Raises:
         ConfigurationError: something in it is neither a handle nor an id.
     """
     if given is None:
-        return []
+        return ()
     several = given if isinstance(given, Iterable) and not isinstance(given, (str, bytes)) else [given]
-    return [_as_id(each) for each in several]
+    return tuple(_as_id(each) for each in several)
 
 
 def as_on_dependency_failure(given: object) -> str:

@@ -13,11 +13,18 @@ from cuckmq.errors import ConfigurationError
 from cuckmq.limits import Limits
 from cuckmq.names import check_name
 from cuckmq.needs import OnDependencyFailure, Prerequisite, as_needs, as_on_dependency_failure
-from cuckmq.protocol.enqueue import Placement
+from cuckmq.protocol.enqueue import AS_DEFINED, Placement
 from cuckmq.recurrence import Missed, Overlap
 from cuckmq.retry_rule import Exceptions
 from cuckmq.types import Secs, as_count, as_moment, as_optional_secs, as_secs
-from cuckmq.uniqueness import OnDuplicate, UniqueKey, Uniqueness, UniqueScope, read_uniqueness
+from cuckmq.uniqueness import (
+    NOTHING_SAID,
+    OnDuplicate,
+    UniqueKey,
+    Uniqueness,
+    UniqueScope,
+    read_uniqueness,
+)
 
 ExecutorName: TypeAlias = Literal["process"]
 """Where a work function may be told to run."""
@@ -169,6 +176,8 @@ def as_placement(options: EnqueueOptions) -> Placement:
     Raises:
         ConfigurationError: an option is unknown or out of range, or two contradict each other.
     """
+    if not options:
+        return AS_DEFINED
     complaint = unknown_options(options, ENQUEUE_OPTIONS)
     if complaint is not None:
         raise ConfigurationError(f"enqueue: {complaint}")
@@ -202,6 +211,8 @@ def as_uniqueness(options: JobOptions | EnqueueOptions) -> Uniqueness:
     Raises:
         ConfigurationError: one of them is no such thing, or two do not go together.
     """
+    if not options:
+        return NOTHING_SAID
     return read_uniqueness(
         unique_key=options.get("unique_key"),
         unique_scope=options.get("unique_scope"),

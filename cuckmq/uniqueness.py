@@ -45,6 +45,8 @@ class Uniqueness:
 
     def over(self, other: Uniqueness) -> Uniqueness:
         """Say what this says, and otherwise what the other does."""
+        if self is NOTHING_SAID:
+            return other
         return Uniqueness(
             key=self.key or other.key,
             scope=self.scope or other.scope,
@@ -64,7 +66,7 @@ class Uniqueness:
             InvalidName: a function gave what cannot be a key.
         """
         if self.key is None:
-            if self != Uniqueness():
+            if self != NOTHING_SAID:
                 raise ConfigurationError(
                     "unique_scope, unique_for_secs and on_duplicate say how a unique_key is meant: give one"
                 )
@@ -79,6 +81,9 @@ class Uniqueness:
     def _key_of(self, payload: Any) -> str | None:
         key = self.key(payload) if callable(self.key) else self.key
         return None if key is None else check_unique_key(key)
+
+
+NOTHING_SAID: Final = Uniqueness()
 
 
 def read_uniqueness(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from cuckmq._runtime.berth import Berths, LaneSlot
 from cuckmq._runtime.desk import Desk
@@ -69,9 +69,8 @@ class Lanes:
             await asyncio.wait(tasks, timeout=patience_secs)
 
     async def _run(self) -> None:
-        lane = asyncio.current_task()
-        assert lane is not None, "a lane is a task"
-        loop = lane.get_loop()
+        loop = asyncio.get_running_loop()
+        lane = cast("asyncio.Task[None]", asyncio.current_task())
         while not self._berths.is_given_up():
             try:
                 rows = await self._desk.take_slice()

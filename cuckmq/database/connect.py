@@ -25,8 +25,9 @@ workers meet.
 from __future__ import annotations
 
 import os
-import selectors
+import select
 import socket
+import sys
 from contextlib import suppress
 from typing import Any, Final
 
@@ -153,9 +154,11 @@ def check_sync(connection: psycopg.Connection[Any]) -> None:
 
 
 def _has_something_to_read(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> bool:
-    with selectors.DefaultSelector() as selector:
-        selector.register(connection.fileno(), selectors.EVENT_READ)
-        return bool(selector.select(timeout=0))
+    if sys.platform == "win32":
+        return bool(select.select([connection.fileno()], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def is_direct(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> bool:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
@@ -19,7 +19,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from cuckmq.database.connect import check, check_sync, configure, configure_sync, with_defaults
-from cuckmq.database.lend import lend
+from cuckmq.database.lend import Loan
 from cuckmq.database.locate import locate_database
 from cuckmq.database.run import run, run_sync
 from cuckmq.errors import ConfigurationError, DatabaseReadOnly
@@ -102,16 +102,9 @@ class Database:
         with self._sync().connection() as own:
             return run_sync(own, statement, self.schema)
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
+    def connection(self) -> Loan:
         """Lend a connection of the pool. What it did is committed at the end, or rolled back."""
-        pool = await self._open()
-        async with lend(pool) as connection:
-            try:
-                yield connection
-            except READ_ONLY:
-                await connection.close()
-                raise
+        return Loan(self._open, is_spoilt_by=READ_ONLY)
 
     @contextmanager
     def connection_sync(self) -> Generator[psycopg.Connection[Any]]:

@@ -1,11 +1,11 @@
-"""Put jobs in. See enqueue_many.sql."""
+"""Put jobs in. See enqueue_many.sql and enqueue_one.sql."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from cuckmq.protocol.statement import Statement, only
 
@@ -15,6 +15,7 @@ SQL: Final = (
     " %s::integer, %s::integer, %s::integer, %s, %s::float8, %s::timestamptz, %s::text[], %s, %s::float8, %s,"
     " 'refuse', %s::bigint[], %s)"
 )
+ONE_SQL: Final = "select {schema}.enqueue_one(%s, %s, %s, %s)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class Keys:
     is_duplicate_refused: bool | None = None
 
 
+AS_DEFINED: Final = Placement()
 NO_KEYS: Final = Keys()
 
 
@@ -71,6 +73,9 @@ def enqueue(
 
     Belongs to the transaction it is run in. `is_silent` leaves out the wake-up of workers.
     """
+    if len(payloads) == 1 and keys == NO_KEYS and placement == AS_DEFINED:
+        group = None if job_groups is None else job_groups[0]
+        return Statement(ONE_SQL, (definition, payloads[0], group, is_silent), _as_list)
     where = placement
     return Statement(
         SQL,
@@ -97,3 +102,7 @@ def enqueue(
         ),
         only,
     )
+
+
+def _as_list(row: tuple[Any, ...]) -> list[int] | None:
+    return None if row[0] is None else [row[0]]

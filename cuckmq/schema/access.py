@@ -41,6 +41,7 @@ DOORS: Final[dict[str, frozenset[str]]] = {
     "endings": frozenset({"producer", "worker"}),
     "enqueue": _PUT,
     "enqueue_many": _PUT,
+    "enqueue_one": _PUT,
     "exchange": _WORK,
     "expire": _WORK,
     "fence": _WORK,

@@ -77,6 +77,8 @@ begin
         raise exception '% payloads, with % groups and % unique keys', cardinality(p_payloads),
             coalesce(cardinality(p_job_groups), 0), coalesce(cardinality(p_unique_keys), 0)
         using errcode = 'CQ003', hint = 'give a group, or null, for each payload; and so with keys';
+    elsif exists (select from unnest(p_job_groups) g(name) where g.name = '' or length(g.name) > 500) then
+        raise exception 'a job group has from 1 to 500 characters' using errcode = 'CQ003';
     elsif p_delay_secs is not null and p_run_at is not null then
         raise exception 'give delay_secs or run_at, not both' using errcode = 'CQ003';
     elsif p_delay_secs < 0 or p_delay_secs > 1e10 or not isfinite(p_run_at) then

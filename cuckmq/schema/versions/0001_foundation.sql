@@ -91,7 +91,7 @@ create table {schema}.job (
     return_count integer not null default 0,
     run_at timestamptz not null,
     created_at timestamptz not null default clock_timestamp(),
-    job_group text check (job_group <> '' and length(job_group) <= 500),
+    job_group text,
     payload json not null,
     errors jsonb,
     is_tied boolean not null default false,
@@ -125,9 +125,7 @@ create table {schema}.ready (
     run_at timestamptz not null,
     job_id bigint,
     group_hash bigint,
-    is_suspect boolean not null default false,
-    check ((job_id is null) <> (group_hash is null)),
-    check ((job_id is null) = (definition_id is null))
+    is_suspect boolean not null default false
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0,
         autovacuum_analyze_scale_factor = 0.05);
 create index on {schema}.ready (lane_id, run_at);
@@ -210,7 +208,7 @@ create table {schema}.running (
     definition_id integer not null,
     lane_id integer not null,
     worker_id bigint not null,
-    attempt integer not null check (attempt >= 1),
+    attempt integer not null,
     is_tied boolean not null,
     keep_succeeded_secs double precision,
     group_hash bigint,  -- the seat that its worker holds
@@ -225,17 +223,15 @@ create table {schema}.finalized (
     job_id bigint primary key,
     definition_id integer not null,
     lane_id integer not null,
-    attempt integer not null check (attempt >= 0),
+    attempt integer not null,
     worker_id bigint,
     claimed_at timestamptz,
     finalized_at timestamptz not null default clock_timestamp(),
-    state text not null check (state in ('succeeded', 'failed', 'cancelled')),
+    state text not null,
     reason text,
     result json,
     is_tied boolean not null,
-    purge_at timestamptz,
-    check ((state = 'failed') = (reason is not null)),
-    check (state = 'succeeded' or result is null)
+    purge_at timestamptz
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index on {schema}.finalized (finalized_at) where purge_at is null;
 create index on {schema}.finalized (purge_at) where purge_at is not null;

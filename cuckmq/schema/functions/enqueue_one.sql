@@ -1,0 +1,54 @@
+-- Puts in one job that is to have everything as its definition says, as most jobs are put in, and returns its id. What
+-- enqueue_many() would do with it, in three statements of a single row: getting statements over arrays ready takes
+-- several times as long as one job does.
+--
+-- Where the definition asks for more than that (a delay, an expiry, a unique key, a channel of bounded size),
+-- enqueue_many() does it. Null, and nothing was put in, when such a channel has no room. Negated, as there, is the
+-- id of another job that holds the key.
+create or replace function {schema}.enqueue_one(
+    p_definition text, p_payload text, p_job_group text, p_is_silent boolean
+) returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_id bigint;
+    v_definition_id integer;
+    v_lane_id integer;
+    v_job_group text;
+    v_group_hash bigint;
+    v_now timestamptz := clock_timestamp();
+begin
+    if p_job_group = '' or length(p_job_group) > 500 then
+        raise exception 'a job group has from 1 to 500 characters' using errcode = 'CQ003';
+    end if;
+    insert into {schema}.job (
+        definition_id, lane_id, num_attempts, num_stalls, num_failures, run_at, created_at, job_group, payload,
+        keep_succeeded_secs, keep_failed_secs)
+    select d.id, d.lane_id, d.num_attempts, d.num_stalls, d.num_failures, v_now, v_now,
+        coalesce(p_job_group, d.job_group), p_payload::json, d.keep_succeeded_secs, d.keep_failed_secs
+    from {schema}.job_definition d
+    join {schema}.lane l on l.id = d.lane_id
+    join {schema}.channel c on c.id = l.channel_id
+    where d.name = p_definition and d.undeployed_at is null and d.delay_secs = 0 and d.expires_secs is null
+        and d.unique_key is null and c.max_size is null
+    returning id, definition_id, lane_id, job_group into v_id, v_definition_id, v_lane_id, v_job_group;
+    if v_id is null then
+        return ({schema}.enqueue_many(p_definition, array[p_payload], array[p_job_group],
+            p_is_silent => p_is_silent, p_on_full => 'refuse'))[1];
+    end if;
+
+    if v_job_group is null then
+        insert into {schema}.ready (lane_id, definition_id, run_at, job_id)
+        values (v_lane_id, v_definition_id, v_now, v_id);
+    else
+        v_group_hash := {schema}.group_hash(v_job_group);
+        insert into {schema}.waiting (group_hash, lane_id, definition_id, job_id)
+        values (v_group_hash, v_lane_id, v_definition_id, v_id);
+        insert into {schema}.ready (lane_id, run_at, group_hash) values (v_lane_id, v_now, v_group_hash);
+    end if;
+    if not p_is_silent then
+        perform {schema}.wake((select l.channel_id from {schema}.lane l where l.id = v_lane_id));
+    end if;
+    return v_id;
+end $$;
