@@ -65,6 +65,9 @@ declare
     v_limited record;
     v_limit integer := p_limit;
     v_is_limited boolean := false;
+    v_now timestamptz := clock_timestamp();
+    v_has_due boolean;
+    v_has_suspect boolean;
     v_promoted timestamptz;
     v_job_ids bigint[];
     v_group_hashes bigint[];
@@ -74,10 +77,13 @@ declare
     v_slices record;
 begin
     select array_agg(x.id) filter (where not x.is_limited), array_agg(x.mark) filter (where not x.is_limited),
-        array_agg(x.id) filter (where x.is_limited), array_agg(x.mark) filter (where x.is_limited)
-    into v_lane_ids, v_marks, v_limited_lane_ids, v_limited_marks
+        array_agg(x.id) filter (where x.is_limited), array_agg(x.mark) filter (where x.is_limited),
+        bool_or(x.has_due), bool_or(x.has_suspect and not x.is_limited)
+    into v_lane_ids, v_marks, v_limited_lane_ids, v_limited_marks, v_has_due, v_has_suspect
     from (
-        select l.id, coalesce(m.mark, '-infinity') as mark, l.is_limited
+        select l.id, coalesce(m.mark, '-infinity') as mark, l.is_limited,
+            exists (select from {schema}.scheduled s where s.lane_id = l.id and s.run_at <= v_now) as has_due,
+            exists (select from {schema}.ready r where r.lane_id = l.id and r.is_suspect) as has_suspect
         from {schema}.lane l
         left join unnest(p_marked_lane_ids, p_marks) m(lane_id, mark) on m.lane_id = l.id
         where (p_channel_ids is null or l.channel_id = any(p_channel_ids)) and not l.is_paused
@@ -85,9 +91,7 @@ begin
     ) x;
 
     -- A suspect of a lane without limits must not wait for a moment in which the others give nothing.
-    if v_limited_lane_ids is not null and not exists (
-        select from {schema}.ready r where r.lane_id = any(v_lane_ids) and r.is_suspect)
-    then
+    if v_limited_lane_ids is not null and v_has_suspect is not true then
         v_promoted := {schema}.promote(v_limited_lane_ids, p_limit);
         v_limited := {schema}.take_limited(v_limited_lane_ids,
             array(select least(u.mark, v_promoted) from unnest(v_limited_marks) u(mark)), p_definition_ids, p_limit);
@@ -99,9 +103,12 @@ begin
         v_is_limited := v_limit < p_limit;
     end if;
 
-    v_promoted := {schema}.promote(v_lane_ids, p_limit);
+    if v_has_due then
+        v_promoted := {schema}.promote(v_lane_ids, p_limit);
+        v_has_suspect := true;  -- It may be among them.
+    end if;
 
-    if not v_is_limited then
+    if not v_is_limited and v_has_suspect then
         with taken as (
             delete from {schema}.ready r where r.ctid = any(array(
                 select x.ctid from unnest(v_lane_ids) lane(id) cross join lateral (

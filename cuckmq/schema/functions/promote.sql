@@ -14,12 +14,13 @@ set enable_bitmapscan = off
 as $$
 declare
     v_earliest timestamptz;
+    v_now timestamptz := clock_timestamp();  -- the function itself, called for each row, would bound no index scan
 begin
     with due as (
         delete from {schema}.scheduled s where s.ctid = any(array(
             select x.ctid from unnest(p_lane_ids) lane(id) cross join lateral (
                 select y.ctid from {schema}.scheduled y
-                where y.lane_id = lane.id and y.run_at <= clock_timestamp()
+                where y.lane_id = lane.id and y.run_at <= v_now
                 order by y.run_at limit p_limit for update skip locked
             ) x limit p_limit))
         returning s.lane_id, s.definition_id, s.run_at, s.job_id, s.group_hash, s.is_suspect
