@@ -1,9 +1,9 @@
 """The schema as one would draw it: `migrations/schema.txt`, so that each change of it is seen in a diff.
 
-Tables with columns, constraints, indexes, triggers and storage parameters, views with columns, functions with
-what callers rely on. Bodies are left out: they stand in `cuckmq/schema/functions`. All is read from the catalog,
-in a form that is the same for every version of PostgreSQL that we support; so constraints that say `not null`,
-which newer servers count as such and older ones do not, are told of the column alone.
+Tables with columns, constraints, indexes, triggers and storage parameters, views with columns, functions
+with what callers rely on. Bodies are left out: they stand in `cuckmq/schema/functions`. All is read from
+the catalog, in a form that is the same for every version of PostgreSQL that we support; so constraints that
+say `not null`, which newer servers count as such and older ones do not, are told of the column alone.
 
     python -m tests.migrations.dump        (or `make schema`) writes the file anew
 """
