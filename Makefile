@@ -11,7 +11,7 @@ endif
 .DEFAULT_GOAL = help
 SECS = 300
 
-.PHONY: help demo test soak faults bench bench-quick check features schema format clean
+.PHONY: help demo test soak faults bench bench-quick check audit features schema format clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ check: $(READY) ## Lint, format check, types, floors
 	$(RUN) mypy
 	$(RUN) pyright
 	$(RUN) lint-imports
+
+audit: $(READY) ## Ask PyPI for advisories on what cuckmq needs
+	$(RUN) python -m tests.packaging.audit
 
 features: $(READY) ## Print each row of docs/features.md with its tests
 	$(RUN) python -m tests.support.features
