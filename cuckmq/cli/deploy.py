@@ -20,9 +20,9 @@ def command(app: str | None) -> None:
     APP is `module:attribute`, where the Context is. Default: CUCKMQ_APP, then `app` under
     [tool.cuckmq] in pyproject.toml.
 
-    A job can be put in once its definition is deployed; limits and repeats go with it. Safe to repeat: what is
-    there is brought up to date, and what the app does not have is left alone. Needs the schema's owner, or its
-    worker role.
+    A job can be put in once its definition is deployed; limits and repeats go with it. Safe to repeat: what
+    is there is brought up to date, and what the app does not have is left alone. Needs the schema's owner,
+    or its worker role.
     """
     context = load_context(app)
     if not context.definitions:
