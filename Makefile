@@ -11,7 +11,7 @@ endif
 .DEFAULT_GOAL = help
 SECS = 300
 
-.PHONY: help demo test soak faults bench bench-quick check features format clean
+.PHONY: help demo test soak faults bench bench-quick check audit features schema format clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,8 +41,14 @@ check: $(READY) ## Lint, format check, types, floors
 	$(RUN) pyright
 	$(RUN) lint-imports
 
+audit: $(READY) ## Ask PyPI for advisories on what cuckmq needs
+	$(RUN) python -m tests.packaging.audit
+
 features: $(READY) ## Print each row of docs/features.md with its tests
 	$(RUN) python -m tests.support.features
+
+schema: $(READY) ## Write migrations/schema.txt anew, after a change of the schema
+	$(RUN) python -m tests.migrations.dump
 
 format: $(READY) ## Write the code as ruff likes it
 	$(RUN) ruff check --fix

@@ -26,6 +26,7 @@ from cuckmq.options import JobOptions, RepeatingOptions
 from cuckmq.outcome import Answer
 from cuckmq.plugin import Plugin, Plugins
 from cuckmq.protocol.deploy import find_definitions
+from cuckmq.redaction import Redact, Redaction
 from cuckmq.schedules import Schedules
 from cuckmq.stats import Stats
 from cuckmq.subscription import EventT, Subscription
@@ -101,6 +102,8 @@ class Context:
             one of its own before it claims, and leaves it after its last job; work functions get what it
             yields as `attempt.state`.
         plugins: what to do around enqueues and attempts; the first is asked first, and stands outermost.
+        redact: is given a job's name and a text about an error of it, and returns what may be kept, told
+            and logged of that text. If it fails, nothing is.
 
     Raises:
         ConfigurationError: an option is wrong.
@@ -117,6 +120,7 @@ class Context:
         listen_dsn: str | None = None,
         worker_state: WorkerState | None = None,
         plugins: Sequence[Plugin] = (),
+        redact: Redact | None = None,
     ) -> None:
         if pool_or_dsn is not None and not isinstance(pool_or_dsn, (str, AsyncConnectionPool)):
             raise ConfigurationError(
@@ -133,6 +137,7 @@ class Context:
         self.database = Database(pool_or_dsn, schema=schema, listen_dsn=listen_dsn)
         self.endings = Endings(self.database)
         self.plugins = Plugins(plugins)
+        self.redaction = Redaction(redact)
         self.events = EventHub()
         for handler in self.plugins.handlers:
             self.events.add(handler)

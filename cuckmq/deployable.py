@@ -29,6 +29,7 @@ class Deployable:
     ) -> None:
         self.name = name
         self.terms = terms
+        self.redaction = home.redaction
         self._home = home
         self._fixed_job_group = fixed_job_group
 

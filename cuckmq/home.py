@@ -8,6 +8,7 @@ from cuckmq.database.database import Database
 from cuckmq.database.endings import Endings
 from cuckmq.hub import EventHub
 from cuckmq.plugin import Plugins
+from cuckmq.redaction import Redaction
 from cuckmq.wakes import Wakes
 
 
@@ -32,6 +33,11 @@ class Home(Protocol):
     @property
     def plugins(self) -> Plugins:
         """Who is asked before jobs are put in."""
+        ...
+
+    @property
+    def redaction(self) -> Redaction:
+        """What may be told of errors."""
         ...
 
     @property

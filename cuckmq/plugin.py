@@ -144,6 +144,7 @@ class Plugins:
                     await manager.__aexit__(None if failure is None else type(failure), failure, trace)
                 except Exception as error:
                     if error is not failure:
+                        error.__context__ = None  # what the work function raised is told with its job
                         _logger.exception("a plugin failed after job %s (%s)", attempt.job_id, attempt.name)
 
 

@@ -52,11 +52,11 @@ class RaisedElsewhere(Exception):
 
     Args:
         message: what it said.
-        traceback_there: where it came from.
+        traceback_there: where it came from, in pieces as of traceback.format_exception().
         classes: its class and those above, as class_paths() names them.
     """
 
-    def __init__(self, message: str, traceback_there: str, classes: frozenset[str]) -> None:
+    def __init__(self, message: str, traceback_there: list[str], classes: frozenset[str]) -> None:
         super().__init__(message)
         self.traceback_there = traceback_there
         self.classes = classes

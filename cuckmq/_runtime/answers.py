@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from cuckmq._runtime.frames import Frame
-from cuckmq._runtime.record import message_of, traceback_of
+from cuckmq._runtime.record import raw_message_of, raw_traceback_of
 from cuckmq.outcome import Cancel, Fail, Retry, Snooze, Verdict
 from cuckmq.payload import CodecError
 from cuckmq.retry_rule import RaisedElsewhere, class_paths
@@ -54,8 +54,8 @@ def say_error(error: BaseException) -> Frame:
         "kind": "raised",
         "type": type(error).__qualname__,
         "classes": sorted(class_paths(type(error))),
-        "message": message_of(error),
-        "traceback": traceback_of(error),
+        "message": raw_message_of(error),
+        "traceback": raw_traceback_of(error),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from cuckmq._runtime.answers import Refused, Written
 from cuckmq._runtime.desk import Ended
-from cuckmq._runtime.record import error_record, message_of
+from cuckmq._runtime.record import error_record, message_of, traceback_of
 from cuckmq._runtime.scribe import Scribe
 from cuckmq._runtime.time_limit import TIMED_OUT
 from cuckmq.attempt import Attempt
@@ -96,42 +96,59 @@ def conclude_error(
         case Snooze():
             return Outcome(job_id, number, "snoozed", None, None, error.delay_secs)
         case Retry():
-            return _error(attempt, error, error.after_secs)
+            return _error(definition, attempt, error, error.after_secs)
         case Cancel():
-            return Outcome(job_id, number, "cancelled", None, error_record(error, number))
+            return Outcome(job_id, number, "cancelled", None, _record(definition, attempt, error))
         case Fail():
-            return Outcome(job_id, number, "failed", FailureReason.DECLARED, error_record(error, number))
+            return Outcome(
+                job_id, number, "failed", FailureReason.DECLARED, _record(definition, attempt, error)
+            )
         case Refused():
-            return Outcome(job_id, number, "failed", error.reason, error_record(error, number))
+            return Outcome(job_id, number, "failed", error.reason, _record(definition, attempt, error))
         case _:
             return _retry(definition, attempt, error, run_secs)
 
 
 def _retry(definition: Definition, attempt: Attempt, error: BaseException, run_secs: float) -> Outcome:
+    said = message_of(error, definition.redaction.of(attempt.name))[:200]
     _logger.warning(
         "job %s (%s) attempt %s raised %s: %s",
-        attempt.job_id, attempt.name, attempt.number, type(error).__qualname__, message_of(error)[:200],
+        attempt.job_id, attempt.name, attempt.number, type(error).__qualname__, said,
     )  # fmt: skip
     if not may_retry(error, definition.terms.retry_on, definition.terms.no_retry_on):
-        return _error(attempt, error, None)
+        return _error(definition, attempt, error, None)
     delay_secs = _wait_secs(definition, attempt.error_count + 1)
     if definition.terms.persistent and run_secs > delay_secs:
         # It ran well meanwhile: errors of last month are no reason to wait for long.
         delay_secs = min(delay_secs, _wait_secs(definition, 1))
-    return _error(attempt, error, delay_secs)
+    return _error(definition, attempt, error, delay_secs)
 
 
-def _error(attempt: Attempt, error: BaseException, delay_secs: float | None) -> Outcome:
+def _error(
+    definition: Definition, attempt: Attempt, error: BaseException, delay_secs: float | None
+) -> Outcome:
     reason = FailureReason.TIMEOUT if attempt.ending == TIMED_OUT else FailureReason.ERROR
-    record = error_record(error, attempt.number)
+    record = _record(definition, attempt, error)
     return Outcome(attempt.job_id, attempt.number, "error", reason, record, delay_secs)
+
+
+def complain(definition: Definition, what: str, error: BaseException) -> None:
+    """Log that something failed beside the work function, with no more than may be told.
+
+    Not by `exc_info`: a log would add the job's own error, upon which this one happened.
+    """
+    _logger.error("%s\n%s", what, traceback_of(error, definition.redaction.of(definition.name)))
+
+
+def _record(definition: Definition, attempt: Attempt, error: BaseException) -> str:
+    return error_record(error, attempt.number, definition.redaction.of(attempt.name))
 
 
 def _wait_secs(definition: Definition, num_errors: int) -> float:
     try:
         return backoff_secs(definition.terms.backoff, num_errors)
-    except Exception:
-        _logger.exception("the backoff of job %s cannot be told; it waits 60 s", definition.name)
+    except Exception as error:  # noqa: BLE001 - complained of
+        complain(definition, f"the backoff of job {definition.name} cannot be told; it waits 60 s", error)
         return 60.0
 
 

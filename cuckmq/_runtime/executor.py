@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from cuckmq._runtime.conclusion import (
+    complain,
     conclude_error,
     conclude_expired,
     conclude_value,
@@ -113,8 +114,8 @@ class Executor:
                 described = (
                     "" if definition.terms.describe is None else f": {definition.terms.describe(payload)}"
                 )
-            except Exception:
-                _logger.exception("the payload of job %s cannot be described", attempt.job_id)
+            except Exception as error:  # noqa: BLE001 - complained of
+                complain(definition, f"the payload of job {attempt.job_id} cannot be described", error)
                 described = ""
             _logger.debug(
                 "job %s (%s) attempt %s starts%s", attempt.job_id, attempt.name, attempt.number, described
@@ -160,7 +161,9 @@ class Executor:
     async def _conclude(self, definition: Definition, attempt: Attempt, value: Any) -> Outcome | None:
         if attempt.ending is not None:
             _take_back_cancellation()
-            await self._undo(attempt, AttemptLost(f"job {attempt.job_id} was told to stop: {attempt.ending}"))
+            await self._undo(
+                definition, attempt, AttemptLost(f"job {attempt.job_id} was told to stop: {attempt.ending}")
+            )
             return self._conclude_stopped(attempt)
         if isinstance(value, Verdict):
             return await self._conclude_error(definition, attempt, value)
@@ -173,7 +176,7 @@ class Executor:
     async def _conclude_error(
         self, definition: Definition, attempt: Attempt, error: BaseException
     ) -> Outcome | None:
-        await self._undo(attempt, error)
+        await self._undo(definition, attempt, error)
         if attempt.ending is not None:
             _take_back_cancellation()
             if attempt.ending != TIMED_OUT:
@@ -190,12 +193,13 @@ class Executor:
             return Outcome(attempt.job_id, attempt.number, "cancelled")
         return None
 
-    async def _undo(self, attempt: Attempt, error: BaseException) -> None:
+    async def _undo(self, definition: Definition, attempt: Attempt, error: BaseException) -> None:
         if attempt.has_transaction:
             try:
                 await attempt.rollback(error)
-            except Exception:
-                _logger.exception("job %s: its transaction could not be rolled back", attempt.job_id)
+            except Exception as another:  # noqa: BLE001 - complained of
+                what = f"job {attempt.job_id}: its transaction could not be rolled back"
+                complain(definition, what, another)
 
 
 def _take_back_cancellation() -> None:

@@ -82,7 +82,7 @@ class Reporter:
                         **about,
                         duration_secs=ended.duration_secs,
                         error_type=type(ended.error).__qualname__,
-                        error=message_of(ended.error),
+                        error=message_of(ended.error, self._context.redaction.of(attempt.name)),
                         state=JobState.SCHEDULED if verdict == "scheduled" else JobState.FAILED,
                     )
                 )

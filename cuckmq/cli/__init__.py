@@ -23,6 +23,7 @@ import click
 
 COMMANDS: Final = {
     "demo": "Show thousands of jobs going through PostgreSQL.",
+    "deploy": "Make the definitions of an app known to the database.",
     "dev": "Run everything an app needs, in one process.",
     "migrate": "Create the queue's schema, or bring it up to date.",
     "orchestrator": "Repeat, purge and rescue the jobs of an app.",

@@ -77,15 +77,6 @@ def test_the_changelog_names_this_version() -> None:
     assert version("cuckmq") == PROJECT["project"]["version"]
 
 
-def test_what_is_published_can_be_built_and_tested_from() -> None:
-    """The source distribution holds what README speaks of."""
-    included = PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
-    assert {"cuckmq", "migrations", "tests", "examples", "docs", "Makefile", "docker-compose.yml"} <= set(
-        included
-    )
-    assert "alembic.ini" in included, "migrations/ are of no use without it"
-
-
 def test_nothing_names_a_registry_or_a_lock() -> None:
     """A lock file would hold a registry's address for each package; see .gitignore."""
     ignored = (ROOT / ".gitignore").read_text("utf-8").split()

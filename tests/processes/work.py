@@ -118,3 +118,8 @@ def speak(payload: int, attempt: Attempt) -> list[str]:
     except ConfigurationError as error:
         refused.append(str(error))
     return refused
+
+
+def quote(card: str) -> None:
+    """Raise what quotes the payload."""
+    raise ValueError(f"{card} is refused")
