@@ -1,9 +1,9 @@
 """Act on all jobs that fit, however many: page by page, and never in one large transaction.
 
 A cancellation holds its job's row to the end of its transaction, and the settlement of that job waits for
-it; so each job is cancelled by itself. A retry locks rows of history in the order of their ids, and then unique keys in
-theirs. Nobody else waits for those but other retries, and whoever asks for such a key; so it is done a
-page at a time.
+it; so each job is cancelled by itself. A retry locks rows of history in the order of their ids, and then
+unique keys in theirs. Nobody else waits for those but other retries, and whoever asks for such a key; so it
+is done a page at a time.
 
 What is found is acted on a moment later. It may have gone on by then, which is what the answers tell.
 """

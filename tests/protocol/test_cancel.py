@@ -171,7 +171,7 @@ def test_a_settlement_waits_for_a_cancellation_and_then_stands(queue: Queue, out
 
 @pytest.mark.parametrize("outcome", SETTLED)
 def test_a_cancellation_between_the_two_locks_of_a_settlement(queue: Queue, outcome: str) -> None:
-    """No deadlock, and no promise broken: the settlement has the running row and wants the job's, which we have.
+    """No deadlock, no promise broken: the settlement has the running row and wants the job's, which we have.
 
     The cancellation does not wait for the running row. It leaves word, and the settlement heeds it.
     """
