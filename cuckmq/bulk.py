@@ -1,10 +1,9 @@
 """Act on all jobs that fit, however many: page by page, and never in one large transaction.
 
-A cancellation holds its job's row to the end of its transaction. Two of them in one transaction can wait
-in a circle with a settlement, which takes the rows of its batch in an order of its own; so each job is
-cancelled by itself. A retry locks rows of history in the order of their ids, and then unique keys in
-theirs. Nobody else waits for those but other retries, and whoever asks for such a key; so it is done a
-page at a time.
+A cancellation holds its job's row to the end of its transaction, and the settlement of that job waits for
+it; so each job is cancelled by itself. A retry locks rows of history in the order of their ids, and then
+unique keys in theirs. Nobody else waits for those but other retries, and whoever asks for such a key; so it
+is done a page at a time.
 
 What is found is acted on a moment later. It may have gone on by then, which is what the answers tell.
 """
@@ -22,12 +21,11 @@ from cuckmq.protocol.retry import retry
 
 PAGE: Final = 1000
 
-CancelAnswer: TypeAlias = Literal["cancelled", "requested", "finishing", "ended"]
+CancelAnswer: TypeAlias = Literal["cancelled", "requested", "ended"]
 """What a cancellation came to.
 
-`cancelled`: it had not started, and never will. `requested`: it runs, and its worker is told. `finishing`:
-the outcome of a try was being written at that moment; look again if that was not the last. `ended`: it
-had ended before.
+`cancelled`: it had not started, and never will. `requested`: it runs, and its worker is told; it may still
+end as it would have, but not start again. `ended`: it had ended before.
 """
 
 RetryAnswer: TypeAlias = Literal["queued", "duplicate"]

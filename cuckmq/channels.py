@@ -156,9 +156,8 @@ class Channels:
                 return
             await self.purge(name)
             for job_id in set(answer.running_job_ids) - asked:
-                (verdict,) = await self._database.run(cancel(job_id))
-                if verdict != "finishing":
-                    asked.add(job_id)
+                await self._database.run(cancel(job_id))
+                asked.add(job_id)
             if time.monotonic() > deadline:
                 raise ChannelInUse(
                     f"the channel {name!r} is not empty yet: {len(answer.running_job_ids)} jobs run there, "

@@ -178,7 +178,7 @@ class Jobs:
 
         Returns:
             What became of each: `cancelled`, `requested` for one that runs and whose worker is told to stop
-            it, `finishing` for one of which a try was just being settled, `ended` for one that had ended.
+            it and which will not start again, `ended` for one that had ended.
 
         Raises:
             DefinitionNotFound, ChannelNotFound: nobody ever deployed or named that.

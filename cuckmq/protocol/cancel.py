@@ -10,5 +10,5 @@ SQL: Final = "select {schema}.cancel(%s)"
 
 
 def cancel(job_id: int) -> Statement[str | None]:
-    """Cancel one job; one row: `cancelled`, `requested`, `finishing`, or None without such a job."""
+    """Cancel one job; one row: `cancelled`, `requested`, or None without such a job."""
     return Statement(SQL, (job_id,), only)

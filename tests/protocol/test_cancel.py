@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.support.queue import Queue
@@ -168,24 +169,120 @@ def test_a_settlement_waits_for_a_cancellation_and_then_stands(queue: Queue, out
     assert queue.state(job_id) == (outcome if outcome in {"succeeded", "failed"} else "cancelled")
 
 
-def test_a_cancellation_between_the_two_locks_of_a_settlement(queue: Queue) -> None:
-    """No deadlock: the settlement has the running row and wants the job's, the cancellation has the job's.
+@pytest.mark.parametrize("outcome", SETTLED)
+def test_a_cancellation_between_the_two_locks_of_a_settlement(queue: Queue, outcome: str) -> None:
+    """No deadlock, no promise broken: the settlement has the running row and wants the job's, which we have.
 
-    The cancellation does not wait for the running row: it says `finishing`, and the settlement goes on.
+    The cancellation does not wait for the running row. It leaves word, and the settlement heeds it.
     """
-    queue.eye.deploy("PING")
+    queue.eye.deploy("PING", p_num_attempts=5)
     job_id = queue.eye.enqueue("PING")
     holder, settler = queue.session(), queue.session()
     worker_id = holder.register()
-    jobs = settler.claim(worker_id)
+    settler.claim(worker_id)
     holder.begin()
     holder.rows("select from {schema}.job where id = %s for update", job_id)
-    settling = settler.start(settler.succeed, worker_id, jobs)
+    reason = "error" if outcome in {"failed", "error"} else None
+    settling = settler.start(settler.settle, worker_id, [Outcome(job_id, 1, outcome, reason, ERROR, 60.0)])
     queue.wait_until_blocked(settler, by=holder)
-    assert holder.cancel(job_id) == "finishing"
+    assert holder.cancel(job_id) == "requested"
     holder.commit()
-    assert settling.result(timeout=10) == {}
-    assert queue.state(job_id) == "succeeded"
+    settling.result(timeout=10)
+    assert queue.state(job_id) == (SETTLED[outcome] or outcome)
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_a_cancellation_does_not_wait_for_the_transaction_of_an_attempt(queue: Queue, end: str) -> None:
+    """C12: it is told at once, though the attempt holds its own row; the end that commits with it stands."""
+    queue.eye.deploy("PING", p_num_attempts=5)
+    job_id = queue.eye.enqueue("PING")
+    one, two = queue.session(), queue.session()
+    worker_id = one.register()
+    jobs = one.claim(worker_id)
+    one.begin()
+    one.rows("select {schema}.fence(%s, %s, 1)", job_id, worker_id)
+    two.rows("set lock_timeout = '1s'")
+    assert two.cancel(job_id) == "requested"
+    assert two.heartbeat(worker_id, jobs) == (True, [], [job_id])
+    if end == "commit":
+        one.settle(worker_id, [Outcome(job_id, 1)])
+    one.rows(end)
+    if end == "rollback":
+        one.settle(worker_id, [Outcome(job_id, 1, "error", "error", ERROR, 60.0)])
+    assert queue.state(job_id) == ("succeeded" if end == "commit" else "cancelled")
+
+
+def test_a_cancellation_is_of_one_attempt_and_forgotten_with_it(queue: Queue) -> None:
+    """A job that is retried after its cancellation is not cancelled again."""
+    queue.eye.deploy("PING", p_num_attempts=5)
+    job_id = queue.eye.enqueue("PING")
+    worker_id = queue.eye.register()
+    queue.eye.claim(worker_id)
+    assert queue.eye.cancel(job_id) == "requested"
+    queue.eye.purge(older_than_secs=3600.0)
+    assert queue.count("cancellation") == 1
+    queue.eye.settle(worker_id, [Outcome(job_id, 1, "error", "error", ERROR, 60.0)])
+    assert queue.state(job_id) == "cancelled"
+    queue.eye.rows("select {schema}.retry(array[%s]::bigint[])", job_id)
+    jobs = queue.eye.claim(worker_id)
+    assert queue.job(job_id, "is_cancel_requested") is False
+    assert queue.eye.heartbeat(worker_id, jobs) == (True, [], [])
+    queue.eye.settle(worker_id, [Outcome(job_id, jobs[0].attempt, "error", "error", ERROR, 60.0)])
+    assert queue.state(job_id) == "scheduled"
+    queue.eye.purge(older_than_secs=3600.0)
+    assert queue.count("cancellation") == 0
+
+
+@pytest.mark.parametrize("way", ["settle", "recall"])
+def test_cancellations_in_the_order_of_ids_meet_no_settlement_in_a_circle(queue: Queue, way: str) -> None:
+    """Whatever the order in which the batch names its jobs: it takes them by their ids, as the other does."""
+    queue.eye.deploy("PING", p_num_attempts=5)
+    job_ids = [queue.eye.enqueue("PING") for _ in range(20)]
+    one, two = queue.session(), queue.session()
+    worker_id = one.register()
+    one.claim(worker_id)
+    one.begin()
+    assert one.cancel(job_ids[0]) == "requested"
+    outcomes = [Outcome(job_id, 1, "error", "error", ERROR, 60.0) for job_id in reversed(job_ids)]
+    arguments = (two.settle, worker_id, outcomes) if way == "settle" else (two.recall, worker_id)
+    giving = two.start(*arguments)
+    queue.wait_until_blocked(two, by=one)
+    assert {one.cancel(job_id) for job_id in job_ids[1:]} == {"requested"}
+    one.commit()
+    giving.result(timeout=10)
+    assert {queue.state(job_id) for job_id in job_ids} == {"cancelled"}
+
+
+@pytest.mark.parametrize("victim", ["settlement", "cancellation"])
+def test_a_circle_of_a_transaction_and_a_settlement_loses_nothing(queue: Queue, victim: str) -> None:
+    """Cancellations against the order of ids: PostgreSQL ends one of the two, whole, and it is done again."""
+    queue.eye.deploy("PING", p_num_attempts=5)
+    first, second = (queue.eye.enqueue("PING") for _ in range(2))
+    one, two = queue.session(), queue.session()
+    worker_id = one.register()
+    one.claim(worker_id)
+    patient = one if victim == "settlement" else two
+    patient.rows("set deadlock_timeout = '20s'")
+    outcomes = [Outcome(job_id, 1, "error", "error", ERROR, 60.0) for job_id in (first, second)]
+    one.begin()
+    assert one.cancel(second) == "requested"
+    settling = two.start(two.settle, worker_id, outcomes)
+    queue.wait_until_blocked(two, by=one)
+    if victim == "settlement":
+        cancelling = one.start(one.cancel, first)
+        with pytest.raises(psycopg.errors.DeadlockDetected):
+            settling.result(timeout=10)
+        assert cancelling.result(timeout=10) == "requested"
+        one.commit()
+        two.settle(worker_id, outcomes)
+        assert [queue.state(first), queue.state(second)] == ["cancelled", "cancelled"]
+    else:
+        with pytest.raises(psycopg.errors.DeadlockDetected):
+            one.cancel(first)
+        one.rollback()
+        settling.result(timeout=10)
+        assert [queue.state(first), queue.state(second)] == ["scheduled", "scheduled"]
+        assert [one.cancel(job_id) for job_id in (first, second)] == ["cancelled", "cancelled"]
 
 
 def test_two_who_cancel_the_same_job(queue: Queue) -> None:

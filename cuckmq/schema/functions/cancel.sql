@@ -1,13 +1,21 @@
 -- Cancels a job. Returns what came of it:
 --   cancelled   it had not started, and never will
---   requested   it is running, and its worker is told to stop it
+--   requested   it is running, and its worker is told to stop it. An end that is written at this moment stands;
+--               but it will not start again, whatever becomes of the attempt
 --   null        there is no such live job
---   finishing   its outcome is being written at this very moment, by someone else
 --
 -- Holding the job's row, it looks for the entry in the order in which entries move (withdraw(), then
 -- running), each time with a fresh snapshot, so the job cannot slip past.
--- It waits for a claim or a promotion that has the entry in hand, but never for a settlement, which
--- holds the running row and waits for the job's: the other way round would be a deadlock.
+--
+-- Of one that runs it leaves word in `cancellation`, and not in the running row: that is held by a settlement, or
+-- by the attempt's own transaction for as long as that is open. Whoever might have the job run again (settle,
+-- rescue, recall) first takes the job's row, and then, with a fresh snapshot, looks for such word. So either they
+-- come after us and find it, or we wait for them and find the entry where they put it.
+--
+-- Locks: the job's row to the end of the transaction, then its entry. It waits for a claim, a promotion or a
+-- settlement that has these in hand, and never for an attempt. Settlements take the jobs of their batch in the
+-- order of their ids: whoever cancels several jobs in one transaction does so in that order, or may meet a
+-- settlement in a circle. Then PostgreSQL ends one of the two; a worker settles again, and nothing is lost.
 create or replace function {schema}.cancel(p_job_id bigint) returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -16,11 +24,12 @@ set jit = off
 as $$
 declare
     v_job record;
+    v_running_attempt integer;
 begin
     select j.lane_id, j.run_at, {schema}.group_hash(j.job_group) as group_hash,
-        j.error_count + j.stall_count + j.return_count as attempt, l.channel_id
+        j.error_count + j.stall_count + j.return_count as attempt
     into v_job
-    from {schema}.job j join {schema}.lane l on l.id = j.lane_id
+    from {schema}.job j
     where j.id = p_job_id and not exists (select from {schema}.finalized f where f.job_id = p_job_id)
     for update of j;
     if not found then
@@ -33,11 +42,11 @@ begin
         return 'cancelled';
     end if;
 
-    update {schema}.running r set is_cancel_requested = true where r.ctid = any(array(
-        select x.ctid from {schema}.running x where x.job_id = p_job_id for update skip locked));
+    select r.attempt into v_running_attempt from {schema}.running r where r.job_id = p_job_id;
     if not found then
-        return case when not exists (select from {schema}.finalized f where f.job_id = p_job_id) then 'finishing' end;
+        return null;  -- it has just ended
     end if;
+    insert into {schema}.cancellation (job_id, attempt) values (p_job_id, v_running_attempt) on conflict do nothing;
     perform pg_notify('cuckmq.{schema_name}', 'cancel ' || p_job_id);
     return 'requested';
 end $$;

@@ -18,10 +18,11 @@ begin
     is_alive := found;
     select
         coalesce(array_agg(u.job_id) filter (where r.job_id is null), '{}'),
-        coalesce(array_agg(u.job_id) filter (where r.is_cancel_requested), '{}')
+        coalesce(array_agg(u.job_id) filter (where c.job_id is not null), '{}')
     into lost_job_ids, cancelled_job_ids
     from unnest(p_job_ids, p_attempts) u(job_id, attempt)
     left join {schema}.running r
-        on r.job_id = u.job_id and r.attempt = u.attempt and r.worker_id = p_worker_id;
+        on r.job_id = u.job_id and r.attempt = u.attempt and r.worker_id = p_worker_id
+    left join {schema}.cancellation c on c.job_id = r.job_id and c.attempt = r.attempt;
     return next;
 end $$;

@@ -3,6 +3,7 @@
 -- that somebody still waits for stays until it was seen how it ended (unblock).
 --
 -- When nothing is left to delete it also forgets unique keys that outlived their jobs and their time,
+-- cancellations that were asked of attempts which are over,
 -- definitions that were undeployed longer ago than that and of which no job remains, and channels that were
 -- destroyed likewise. Locks what it deletes; passes over what another purge is deleting,
 -- or a retry is bringing back.
@@ -44,5 +45,7 @@ begin
     where d.undeployed_at < v_before
         and not exists (select from {schema}.job j where j.definition_id = d.id)
         and not exists (select from {schema}.unique_key k where k.definition_id = d.id and k.is_held);
+    delete from {schema}.cancellation c where not exists (
+        select from {schema}.running r where r.job_id = c.job_id and r.attempt = c.attempt);
     perform {schema}.forget_channels(v_before);
 end $$;

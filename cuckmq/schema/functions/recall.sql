@@ -20,10 +20,16 @@ begin
     perform 1 from {schema}.worker w where w.id = p_worker_id for update;
     update {schema}.worker w set num_recalls = w.num_recalls + 1 where w.id = p_worker_id;
 
+    -- In a statement of its own, so that the next sees each cancellation that came before it.
+    perform 1 from {schema}.running r join {schema}.job j on j.id = r.job_id
+    where r.worker_id = p_worker_id and not r.job_id = any(p_kept_job_ids)
+    order by j.id for update of r for no key update of j;
     with unknown as (
         delete from {schema}.running r
         where r.worker_id = p_worker_id and not r.job_id = any(p_kept_job_ids)
-        returning r.*
+        returning r.job_id, r.attempt, r.claimed_at, exists (
+            select from {schema}.cancellation c
+            where c.job_id = r.job_id and c.attempt = r.attempt) as is_cancel_requested
     )
     select coalesce(array_agg(u.job_id) filter (where not u.is_cancel_requested), '{}') as job_ids,
         array_agg(u.job_id) filter (where u.is_cancel_requested) as cancelled,

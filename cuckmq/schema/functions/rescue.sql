@@ -82,7 +82,10 @@ begin
     v_job_ids := array(
         select j.id from {schema}.job j where j.id = any(v_job_ids) for update skip locked);
     with taken as (
-        delete from {schema}.running r where r.job_id = any(v_job_ids) returning r.*
+        delete from {schema}.running r where r.job_id = any(v_job_ids)
+        returning r.job_id, r.attempt, r.worker_id, r.claimed_at, exists (
+            select from {schema}.cancellation c
+            where c.job_id = r.job_id and c.attempt = r.attempt) as is_cancel_requested
     )
     select array_agg(t.job_id) as job_ids, array_agg(t.attempt) as attempts,
         array_agg(t.worker_id) as worker_ids, array_agg(t.claimed_at) as claimed_ats,

@@ -14,12 +14,12 @@
 --   cancelled   an error record or null
 --   snoozed     runs again after its delay; no try is counted
 --
--- What would run again, and of which a cancellation was asked, is cancelled instead.
+-- What would run again, and of which a cancellation was asked, is cancelled instead (see cancel()).
 --
 -- Returns a verdict for each outcome but a plain success: what became of the job (`failed`, `exhausted`,
 -- `cancelled`, `scheduled`, `lost`); `emptied` for a group with nobody left in line; and, with its definition,
 -- `dependency_failed` or `dependency_cancelled` for a job that ended because it waited for one of these.
--- Locks: the running rows, then the job rows, then groups as release_groups() says.
+-- Locks: of each job its running row and its own, in the order of their ids; then groups as release_groups() says.
 --
 -- Of a job without a limit on errors the latest 20 are kept, or it would grow with each.
 --
@@ -45,6 +45,12 @@ as $$
 #variable_conflict use_column
 begin
     if p_job_ids <> '{}' then
+        -- In a statement of its own, so that the next sees each cancellation that came before it.
+        perform 1 from unnest(p_job_ids, p_attempts) g(job_id, attempt)
+        join {schema}.running r on r.job_id = g.job_id and r.attempt = g.attempt and r.worker_id = p_worker_id
+        join {schema}.job j on j.id = r.job_id
+        order by j.id for update of r for no key update of j;
+
         return query
         with given as (
             select * from unnest(p_job_ids, p_attempts, p_outcomes, p_reasons, p_details, p_delays_secs)
@@ -53,8 +59,9 @@ begin
             delete from {schema}.running r using given g
             where r.job_id = g.job_id and r.attempt = g.attempt and r.worker_id = p_worker_id
             returning g.job_id, g.attempt, g.reason as given_reason, g.detail, g.delay_secs, r.claimed_at,
-                case when r.is_cancel_requested and g.outcome in ('error', 'snoozed') then 'cancelled'
-                    else g.outcome end as outcome
+                case when g.outcome in ('error', 'snoozed') and exists (
+                    select from {schema}.cancellation c where c.job_id = r.job_id and c.attempt = r.attempt)
+                then 'cancelled' else g.outcome end as outcome
         ), judged as (
             select m.*, j.definition_id, j.lane_id, j.num_stalls, j.stall_count, j.job_group, j.is_tied,
                 case m.outcome when 'succeeded' then j.keep_succeeded_secs else j.keep_failed_secs end as keep_secs,
@@ -67,7 +74,6 @@ begin
                 m.outcome = 'error' and m.delay_secs is not null and j.error_count + 1 < j.num_attempts as is_short,
                 clock_timestamp() + greatest(m.delay_secs, 0) * interval '1 second' as run_at
             from mine m join {schema}.job j on j.id = m.job_id
-            for no key update of j
         ), fate as (
             select x.*, case when x.state = 'failed' then
                     case when x.is_short then 'exhausted' else coalesce(x.given_reason, 'error') end end as reason,

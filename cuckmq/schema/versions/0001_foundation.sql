@@ -212,10 +212,18 @@ create table {schema}.running (
     is_tied boolean not null,
     keep_succeeded_secs double precision,
     group_hash bigint,  -- the seat that its worker holds
-    claimed_at timestamptz not null default clock_timestamp(),
-    is_cancel_requested boolean not null default false
+    claimed_at timestamptz not null default clock_timestamp()
 ) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0,
         autovacuum_analyze_scale_factor = 0.05);
+
+-- An attempt of which a cancellation was asked (see cancel()). Not a column of `running`: that row may be in the
+-- hands of the attempt's own transaction, or of its settlement, and who cancels is to wait for neither. Rows of
+-- attempts that are over mean nothing, and purge() takes them away.
+create table {schema}.cancellation (
+    job_id bigint not null,
+    attempt integer not null,
+    primary key (job_id, attempt)
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 
 -- Ended, and how. Written once; it goes with its job when it is old enough: at purge_at, if the definition has an
 -- age of its own.
@@ -337,7 +345,7 @@ select
     j.error_count, j.stall_count, j.num_attempts, j.num_stalls, j.num_failures,
     j.created_at, j.run_at, coalesce(f.claimed_at, r.claimed_at) as claimed_at, f.finalized_at,
     coalesce(f.worker_id, r.worker_id) as worker_id,
-    coalesce(r.is_cancel_requested, false) as is_cancel_requested,
+    q.job_id is not null as is_cancel_requested,
     j.payload, f.result, j.errors,
     p.fraction as progress, p.message as progress_message, p.notes
 from {schema}.job j
@@ -346,6 +354,7 @@ join {schema}.lane l on l.id = j.lane_id
 join {schema}.channel c on c.id = l.channel_id
 left join {schema}.finalized f on f.job_id = j.id
 left join {schema}.running r on r.job_id = j.id
+left join {schema}.cancellation q on q.job_id = r.job_id and q.attempt = r.attempt
 left join {schema}.progress p on p.job_id = j.id and j.is_tied
 left join {schema}.scheduled s on s.lane_id = j.lane_id and s.run_at = j.run_at and s.job_id = j.id
 left join {schema}.blocked b on b.job_id = j.id;

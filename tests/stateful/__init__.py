@@ -1,0 +1,1 @@
+"""The queue's functions beside a plain model of them, step by step."""
