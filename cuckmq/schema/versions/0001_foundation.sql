@@ -351,5 +351,8 @@ join {schema}.channel c on c.id = l.channel_id
 left join {schema}.finalized f on f.job_id = j.id
 left join {schema}.running r on r.job_id = j.id
 left join {schema}.progress p on p.job_id = j.id and j.is_tied
-left join {schema}.scheduled s on s.lane_id = j.lane_id and s.run_at = j.run_at and s.job_id = j.id
+left join lateral (
+    select x.job_id from {schema}.scheduled x
+    where x.lane_id = j.lane_id and x.run_at = j.run_at and x.job_id = j.id offset 0
+) s on true
 left join {schema}.blocked b on b.job_id = j.id;
