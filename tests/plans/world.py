@@ -20,8 +20,8 @@ NUM_RUNNING: Final = 1000
 NUM_WORKERS: Final = 50
 
 _JOBS: Final = """
-    insert into {schema}.job (id, definition_id, lane_id, num_attempts, num_stalls, run_at, payload, job_group,
-        expires_at, is_tied)
+    insert into {schema}.job (
+        id, definition_id, lane_id, num_attempts, num_stalls, run_at, payload, job_group, expires_at, is_tied)
     select %(base)s + n, d.id, d.lane_id, 5, 3, %(at)s, 'null', %(job_group)s, %(expires_at)s, %(is_tied)s
     from {schema}.job_definition d, generate_series(1, %(number)s) n where d.name = '%(name)s'
 """
