@@ -24,7 +24,7 @@ NUM_UNCOUNTED = 2
 
 
 @pytest.mark.fault("H1", "H2", "H3")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", [0, 100_000, pytest.param(1_000_000, marks=pytest.mark.full)])
 def test_a_statement_costs_what_it_is_about(dsn: str, schema: str, number: int) -> None:
     """G6: at most so many pages for each job that it names, be the others none or a million."""
