@@ -28,8 +28,7 @@ READ: Final = """
 """
 CHANNEL: Final = "select {schema}.lanes_of(%s)"
 WORKERS: Final = """
-    select count(*), count(*) filter (where not exists (
-            select from {schema}.running r where r.worker_id = w.id)),
+    select count(*), count(*) filter (where w.id <> all(array(select r.worker_id from {schema}.running r))),
         (select count(*) from {schema}.worker_loss l where l.lost_at >= %s::timestamptz)
     from {schema}.worker w where not w.is_lost
 """
@@ -39,20 +38,9 @@ CHANNELS: Final = """
         extract(epoch from clock_timestamp() - min(n.due_at))::float8, min(n.due_at),
         (select count(*) from {schema}.running r
             join {schema}.lane l on l.id = r.lane_id where l.channel_id = c.id)
-    from {schema}.channel c left join (
-        select l.channel_id,
-            (select count(*) from (select from {schema}.ready r
-                where r.lane_id = l.id and r.job_id is not null limit %s) x)
-            + (select count(*) from (select from {schema}.waiting w where w.lane_id = l.id limit %s) x)
-                as num_queued,
-            (select count(*) from (select from {schema}.scheduled s
-                where s.lane_id = l.id and s.job_id is not null limit %s) x) as num_scheduled,
-            (select r.run_at from {schema}.ready r
-                where r.lane_id = l.id order by r.run_at limit 1) as oldest_at,
-            (select s.run_at from {schema}.scheduled s
-                where s.lane_id = l.id and s.job_id is not null order by s.run_at limit 1) as due_at
-        from {schema}.lane l
-    ) n on n.channel_id = c.id
+    from {schema}.channel c
+    left join {schema}.lane l on l.channel_id = c.id
+    left join lateral {schema}.gauge_lane(l.id, %s) n on l.id is not null
     where c.destroyed_at is null group by c.id order by c.name
 """
 SCHEDULES: Final = """
@@ -148,7 +136,7 @@ def count_workers(since: datetime) -> Statement[WorkerCounts]:
 
 def gauge_channels() -> Statement[ChannelGauge]:
     """Look at what stands in each channel; a row each."""
-    return Statement(CHANNELS, (LIMIT, LIMIT, LIMIT), _channel)
+    return Statement(CHANNELS, (LIMIT,), _channel)
 
 
 def gauge_schedules() -> Statement[ScheduleGauge]:

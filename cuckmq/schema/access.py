@@ -48,6 +48,7 @@ DOORS: Final[dict[str, frozenset[str]]] = {
     "find_circle": _WORK,
     "find_jobs": _SIGHT,
     "find_orphans": _SIGHT,
+    "gauge_lane": _SIGHT,
     "heartbeat": _WORK,
     "hold_worker": _WORK,
     "holder_of": frozenset({"producer", "observer"}),

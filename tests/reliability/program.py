@@ -129,6 +129,12 @@ def define(context: Context, note) -> None:
         await asyncio.sleep(0)
         note("end", attempt, attempt.job_group)
 
+    @context.job(name="heavy")
+    async def heavy(payload: str, attempt: Attempt) -> int:
+        note("start", attempt)
+        note("end", attempt)
+        return len(payload)
+
 
 if __name__ == "__main__":
     main()

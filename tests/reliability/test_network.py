@@ -206,3 +206,46 @@ async def test_a_tenth_of_the_packets_is_lost(
         await handle.result(timeout_secs=30)
     recovered("C6", time.monotonic() - healed_at)
     assert (await queue.jobs.count())[JobState.SUCCEEDED] == 600
+
+
+@pytest.mark.fault("C7")
+async def test_a_heavy_payload_on_a_narrow_wire(
+    rig: Rig, queue: Context, host: Namespace, recovered: Callable[[str, float], None]
+):
+    """E14: beats have a connection of their own; who still fetches a payload is not taken for dead."""
+    await rig.start(inside=host.inside, lease_secs=6.0)
+    host.narrow("2mbit")
+    begun_at = time.monotonic()
+    handle = await queue.definitions["heavy"].enqueue("x" * 2_000_000)
+    assert await handle.result(timeout_secs=60) == 2_000_000
+    assert time.monotonic() - begun_at > 6, "it took longer than the lease"
+    (start,) = rig.log.entries("start", handle.id)
+    assert start.attempt == 1
+    assert rig.log.entries("lost") == []
+    recovered("C7", start.at - begun_at)
+
+
+@pytest.mark.fault("C9")
+async def test_a_firewall_forgets_idle_connections(
+    rig: Rig, queue: Context, host: Namespace, server: psycopg.AsyncConnection,
+    recovered: Callable[[str, float], None],
+):  # fmt: skip
+    """E14: every connection of an idle worker goes silent, and new ones work: it makes new ones."""
+    worker = await rig.start(inside=host.inside)
+    plain = queue.definitions["plain"]
+    await (await plain.enqueue(0)).result(timeout_secs=20)
+    stale = await sessions_from(server, host)
+    assert len(stale) > 1
+    for port in stale.values():
+        host.cut_flow(port)
+    cut_at = time.monotonic()
+    handle = await plain.enqueue(1)
+    await handle.result(timeout_secs=30)
+    (start,) = rig.log.entries("start", handle.id)
+    assert start.pid == worker.pid
+    recovered("C9", start.at - cut_at)
+
+    async def is_rid() -> bool:
+        return not {*stale} & {*await sessions_from(server, host)}
+
+    await eventually(is_rid, timeout_secs=40)

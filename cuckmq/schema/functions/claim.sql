@@ -29,7 +29,9 @@
 -- looked for, all at once; where there are none the index is not touched.
 --
 -- Plans: made on small tables and kept, or on large ones without statistics, they must walk the index in
--- its order. A bitmap scan looked cheaper to the planner, and sorted a million rows to give a hundred.
+-- its order. A bitmap scan looked cheaper to the planner, and sorted a million rows to give a hundred. And jobs are
+-- looked up one by one, in a subquery that no join is made of: by statistics of a moment at which a table held dead
+-- rows only, it has one row for ever, and walking all of it for each job seems no dearer than to look for one.
 --
 -- Locks, in this order: the quotas of limited lanes (waiting); then, never waiting: due entries, ready
 -- entries, groups (advisory), leases, lines;
@@ -172,7 +174,7 @@ begin
             case when j.expires_at <= clock_timestamp() then null else j.payload end as payload,
             j.error_count + j.stall_count + j.return_count + 1 as attempt
         from unnest(v_job_ids, v_group_hashes) with ordinality u(id, group_hash, place)
-        join {schema}.job j on j.id = u.id
+        cross join lateral (select x.* from {schema}.job x where x.id = u.id offset 0) j
     ), started as (
         insert into {schema}.running (
             job_id, definition_id, lane_id, worker_id, attempt, group_hash, is_tied, keep_succeeded_secs)
@@ -182,7 +184,7 @@ begin
     ), let_go as (
         update {schema}.unique_key k set is_held = false
         where k.job_id = any(array(select c.id from claimed c where c.is_tied))
-            and k.scope = 'queued' and k.is_held
+            and case when k.is_held then k.scope = 'queued' end  -- or all keys held may be walked
     )
     select c.id, c.attempt, c.definition_id, c.lane_id, c.run_at, c.job_group, c.group_hash, v_is_suspect,
         c.error_count, c.stall_count, c.num_attempts, c.payload::text

@@ -11,7 +11,7 @@ begin
     return query
     select u.id, f.state, f.reason, f.result, j.errors
     from unnest(p_job_ids) u(id)
-    left join {schema}.finalized f on f.job_id = u.id
-    left join {schema}.job j on j.id = u.id
+    left join lateral (select x.* from {schema}.finalized x where x.job_id = u.id offset 0) f on true
+    left join lateral (select x.id, x.errors from {schema}.job x where x.id = u.id offset 0) j on true
     where f.job_id is not null or j.id is null;
 end $$;

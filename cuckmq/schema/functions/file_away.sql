@@ -23,9 +23,10 @@ begin
             exists (select from {schema}.dependency d where d.needs_id = j.id) as is_awaited
         from unnest(p_job_ids, p_states, p_reasons, p_results, p_attempts, p_claimed_ats, p_worker_ids)
             u(job_id, state, reason, result, attempt, claimed_at, worker_id)
-        join {schema}.job j on j.id = u.job_id
+        cross join lateral (select x.* from {schema}.job x where x.id = u.job_id offset 0) j
     ), dropped as (
-        delete from {schema}.job j using ended e where j.id = e.id and e.keep_secs = 0 and not e.is_awaited
+        delete from {schema}.job j
+        where j.id = any(array(select e.id from ended e where e.keep_secs = 0 and not e.is_awaited))
     )
     insert into {schema}.finalized (
         job_id, definition_id, lane_id, attempt, worker_id, claimed_at, state, reason, result, is_tied, purge_at)

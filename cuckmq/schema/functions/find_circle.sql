@@ -16,9 +16,11 @@ begin
         with recursive awaited(id) as (
             select p_awaited_id
             union
-            select d.needs_id from awaited a join {schema}.dependency d on d.job_id = a.id
+            select d.needs_id from awaited a cross join lateral (
+                select x.needs_id from {schema}.dependency x where x.job_id = a.id offset 0) d
         )
-        select j.id from awaited a join {schema}.job j on j.id = a.id
+        select j.id from awaited a
+        cross join lateral (select x.id, x.job_group from {schema}.job x where x.id = a.id offset 0) j
         where j.id = p_job_id
             or j.job_group = p_job_group and not exists (
                 select from {schema}.group_limit m where m.group_hash = {schema}.group_hash(p_job_group))

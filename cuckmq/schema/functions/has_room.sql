@@ -7,6 +7,9 @@
 create or replace function {schema}.has_room(p_lane_id integer, p_num integer) returns boolean
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set jit = off
+set enable_bitmapscan = off
 as $$
 declare
     v_channel record;
@@ -24,7 +27,7 @@ begin
             union all
             select from {schema}.scheduled s where s.lane_id = l.id and s.job_id is not null
             union all
-            select from {schema}.waiting w where w.lane_id = l.id
+            select from generate_series(1, {schema}.count_line(l.id, v_channel.max_size))
         ) e
         where l.channel_id = v_channel.id limit v_channel.max_size
     ) x;

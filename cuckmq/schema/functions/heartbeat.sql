@@ -10,6 +10,9 @@ create or replace function {schema}.heartbeat(
 ) returns table (is_alive boolean, lost_job_ids bigint[], cancelled_job_ids bigint[])
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set jit = off
+set enable_bitmapscan = off
 as $$
 begin
     update {schema}.worker w

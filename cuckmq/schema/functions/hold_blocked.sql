@@ -18,9 +18,9 @@ as $$
 begin
     return array(
         select j.id from {schema}.job j join {schema}.blocked b on b.job_id = j.id
-        where j.id = any(p_job_ids) order by j.id for update);
+        where j.id = any(p_job_ids) and b.job_id = any(p_job_ids) order by j.id for update);
 exception when lock_not_available or deadlock_detected then
     return array(
         select j.id from {schema}.job j join {schema}.blocked b on b.job_id = j.id
-        where j.id = any(p_job_ids) for update skip locked);
+        where j.id = any(p_job_ids) and b.job_id = any(p_job_ids) for update skip locked);
 end $$;

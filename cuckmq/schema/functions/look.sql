@@ -10,13 +10,15 @@ set jit = off
 as $$
 begin
     if {schema}.may_read_payloads() then
-        return query select a.* from {schema}.all_job a where a.id = any(p_job_ids);
+        return query select a.* from unnest(p_job_ids) u(id)
+        cross join lateral (select x.* from {schema}.all_job x where x.id = u.id offset 0) a;
     else
         return query select
             a.id, a.definition, a.channel, a.priority, a.job_group, a.state, a.reason, a.attempt,
             a.error_count, a.stall_count, a.num_attempts, a.num_stalls, a.num_failures,
             a.created_at, a.run_at, a.claimed_at, a.finalized_at, a.worker_id, a.is_cancel_requested,
             null::json, null::json, a.errors, a.progress, a.progress_message, null::jsonb
-        from {schema}.all_job a where a.id = any(p_job_ids);
+        from unnest(p_job_ids) u(id)
+        cross join lateral (select x.* from {schema}.all_job x where x.id = u.id offset 0) a;
     end if;
 end $$;

@@ -8,6 +8,9 @@ create or replace function {schema}.look_around(p_beat_secs double precision)
 returns table (num_workers integer, is_rescue_due boolean, is_sweep_due boolean)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set jit = off
+set enable_bitmapscan = off
 as $$
 declare
     v_now timestamptz := clock_timestamp();

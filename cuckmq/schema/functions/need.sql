@@ -6,6 +6,8 @@
 --
 -- One that keeps its successes for a shorter time than its failures, or not at all, and is found nowhere later,
 -- has succeeded: is_success_forgotten. When both are forgotten alike nobody knows, and it counts as failed.
+--
+-- Each is looked up by its id. A join may be planned as a walk over all jobs, by a session whose plans are old.
 create or replace function {schema}.need(p_job_ids bigint[], p_needs_ids bigint[], p_policy text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -15,7 +17,7 @@ as $$
 declare
     v_unknown bigint := (
         select min(u.id) from unnest(p_needs_ids) u(id)
-        where not exists (select from {schema}.job j where j.id = u.id));
+        where (select j.id from {schema}.job j where j.id = u.id) is null);
 begin
     if v_unknown is not null then
         raise exception 'there is no job % to wait for', v_unknown
@@ -27,14 +29,16 @@ begin
     end if;
     insert into {schema}.blocked (job_id, policy) select u.id, p_policy from unnest(p_job_ids) u(id);
     insert into {schema}.dependency (needs_id, job_id, is_success_forgotten)
-    select n.id, u.id, coalesce(
-        coalesce(j.keep_succeeded_secs, 'infinity') < coalesce(j.keep_failed_secs, 'infinity'), false)
-    from (select distinct x.id from unnest(p_needs_ids) x(id)) n
-    left join {schema}.job j on j.id = n.id
-    cross join unnest(p_job_ids) u(id);
+    select n.id, u.id, coalesce(n.is_success_forgotten, false)
+    from (
+        select distinct x.id, (
+            select coalesce(j.keep_succeeded_secs, 'infinity') < coalesce(j.keep_failed_secs, 'infinity')
+            from {schema}.job j where j.id = x.id) as is_success_forgotten
+        from unnest(p_needs_ids) x(id)
+    ) n cross join unnest(p_job_ids) u(id);
     if exists (
-        select from unnest(p_needs_ids) n(id) where not exists (select from {schema}.job j where j.id = n.id)
-            or exists (select from {schema}.finalized f where f.job_id = n.id))
+        select from unnest(p_needs_ids) n(id) where (select j.id from {schema}.job j where j.id = n.id) is null
+            or (select f.job_id from {schema}.finalized f where f.job_id = n.id) is not null)
     then
         perform {schema}.unblock(p_job_ids);
     end if;

@@ -40,7 +40,7 @@ begin
     with given as (
         select g.*, coalesce(p.notes, '{}') || g.notes::jsonb as merged
         from unnest(p_job_ids, p_fractions, p_messages, p_notes) g(job_id, fraction, message, notes)
-        left join {schema}.progress p on p.job_id = g.job_id
+        left join lateral (select x.notes from {schema}.progress x where x.job_id = g.job_id offset 0) p on true
         where g.job_id = any(v_held) and g.job_id = any(v_mine)
     ), noted as (
         insert into {schema}.progress as p (job_id, fraction, message, notes)

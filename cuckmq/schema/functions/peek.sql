@@ -17,7 +17,12 @@ set enable_bitmapscan = off
 as $$
 begin
     return query
-    with entry as (
+    with served as materialized (
+        select g.group_hash, count(*) as num from {schema}.group_lease g group by g.group_hash
+    ), full_group as materialized (
+        select s.group_hash from served s
+        where s.num >= coalesce((select m.concurrency from {schema}.group_limit m where m.group_hash = s.group_hash), 1)
+    ), entry as (
         select l.id as lane_id, l.priority, e.run_at, e.job_id, e.group_hash, e.is_suspect
         from {schema}.lane l cross join lateral (
             (
@@ -34,9 +39,7 @@ begin
             )
         ) e
         where l.id = any({schema}.lanes_of(p_channel))
-            and (e.group_hash is null or (
-                select count(*) from {schema}.group_lease g where g.group_hash = e.group_hash
-            ) < coalesce((select m.concurrency from {schema}.group_limit m where m.group_hash = e.group_hash), 1))
+            and (e.group_hash is null or not e.group_hash = any(array(select g.group_hash from full_group g)))
     ), first_of_group as (
         select distinct on (e.group_hash) e.* from entry e
         where e.group_hash is not null

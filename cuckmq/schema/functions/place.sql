@@ -32,7 +32,7 @@ begin
     from placed p where p.run_at <= v_now and p.group_hash is not null group by p.lane_id, p.group_hash;
 
     perform {schema}.wake(c.channel_id) from (
-        select distinct l.channel_id from {schema}.job j join {schema}.lane l on l.id = j.lane_id
-        where j.id = any(p_job_ids)
+        select distinct l.channel_id from {schema}.lane l
+        where l.id = any(array(select j.lane_id from {schema}.job j where j.id = any(p_job_ids)))
     ) c;
 end $$;

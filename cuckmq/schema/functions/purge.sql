@@ -16,6 +16,8 @@ set jit = off
 set enable_bitmapscan = off
 as $$
 declare
+    v_now timestamptz := clock_timestamp();
+    v_definition_ids integer[];
     v_before timestamptz := clock_timestamp() - p_older_than_secs * interval '1 second';
 begin
     -- Not `not exists`: that may be planned as a join over all of history for each batch.
@@ -26,7 +28,7 @@ begin
                 and (select d.needs_id from {schema}.dependency d where d.needs_id = x.job_id limit 1) is null
             order by x.finalized_at limit p_limit for update skip locked
         ) || array(
-            select x.ctid from {schema}.finalized x where x.purge_at <= clock_timestamp()
+            select x.ctid from {schema}.finalized x where x.purge_at <= v_now
                 and (select d.needs_id from {schema}.dependency d where d.needs_id = x.job_id limit 1) is null
             order by x.purge_at limit p_limit for update skip locked))
         returning f.job_id
@@ -38,14 +40,16 @@ begin
     end if;
     delete from {schema}.unique_key k where k.ctid = any(array(
         select x.ctid from {schema}.unique_key x
-        where x.held_until < clock_timestamp()
-            and not exists (select from {schema}.job j where j.id = x.job_id)
+        where x.held_until < v_now and (select j.id from {schema}.job j where j.id = x.job_id) is null
         order by x.held_until limit p_limit for update skip locked));
-    delete from {schema}.job_definition d
-    where d.undeployed_at < v_before
-        and not exists (select from {schema}.job j where j.definition_id = d.id)
-        and not exists (select from {schema}.unique_key k where k.definition_id = d.id and k.is_held);
-    delete from {schema}.cancellation c where not exists (
-        select from {schema}.running r where r.job_id = c.job_id and r.attempt = c.attempt);
+    v_definition_ids := array(select d.id from {schema}.job_definition d where d.undeployed_at < v_before);
+    if v_definition_ids <> '{}' then
+        delete from {schema}.job_definition d
+        where d.id = any(v_definition_ids)
+            and not exists (select from {schema}.job j where j.definition_id = d.id)
+            and not exists (select from {schema}.unique_key k where k.definition_id = d.id and k.is_held);
+    end if;
+    delete from {schema}.cancellation c
+    where (select r.job_id from {schema}.running r where r.job_id = c.job_id and r.attempt = c.attempt) is null;
     perform {schema}.forget_channels(v_before);
 end $$;

@@ -11,6 +11,8 @@
 create or replace function {schema}.recall(p_worker_id bigint, p_kept_job_ids bigint[]) returns bigint[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set jit = off
 as $$
 declare
     v_taken record;
@@ -54,8 +56,9 @@ begin
         where l.worker_id = p_worker_id and not exists (
             select from {schema}.running r where r.group_hash = l.seat)
     ), p_suspect_hashes => v_suspects);
-    perform {schema}.wake(c.id) from {schema}.channel c where c.id in (
-        select l.channel_id from {schema}.job j join {schema}.lane l on l.id = j.lane_id
-        where j.id = any(v_job_ids));
+    perform {schema}.wake(c.channel_id) from (
+        select distinct l.channel_id from {schema}.lane l
+        where l.id = any(array(select j.lane_id from {schema}.job j where j.id = any(v_job_ids)))
+    ) c;
     return v_job_ids;
 end $$;

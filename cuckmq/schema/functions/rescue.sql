@@ -133,9 +133,10 @@ begin
         and not exists (select from {schema}.running r where r.worker_id = w.id)
         and not exists (select from {schema}.group_lease l where l.worker_id = w.id);
 
-    perform {schema}.wake(c.id) from {schema}.channel c where c.id in (
-        select l.channel_id from {schema}.job j join {schema}.lane l on l.id = j.lane_id
-        where j.id = any(v_job_ids));
+    perform {schema}.wake(c.channel_id) from (
+        select distinct l.channel_id from {schema}.lane l
+        where l.id = any(array(select j.lane_id from {schema}.job j where j.id = any(v_job_ids)))
+    ) c;
 
     return query
     select null::bigint, null::text, l.worker_id, null::text, null::text, l.name

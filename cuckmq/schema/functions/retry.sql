@@ -67,9 +67,11 @@ begin
     ), written as (
         update {schema}.job j
         set error_count = 0, stall_count = 0, return_count = e.attempt, run_at = e.retried_at,
-            keep_succeeded_secs = d.keep_succeeded_secs, keep_failed_secs = d.keep_failed_secs
-        from entry e, {schema}.job_definition d
-        where j.id = e.job_id and d.id = j.definition_id
+            (keep_succeeded_secs, keep_failed_secs) = (
+                select d.keep_succeeded_secs, d.keep_failed_secs
+                from {schema}.job_definition d where d.id = j.definition_id)
+        from entry e
+        where j.id = any(v_job_ids) and j.id = e.job_id
         returning j.id, j.lane_id, j.definition_id, j.run_at, {schema}.group_hash(j.job_group) as group_hash
     ), lined_up as (
         insert into {schema}.waiting (group_hash, lane_id, definition_id, job_id)
@@ -82,8 +84,8 @@ begin
     from written e where e.group_hash is not null group by e.lane_id, e.group_hash;
 
     perform {schema}.wake(c.channel_id) from (
-        select distinct l.channel_id from {schema}.job j join {schema}.lane l on l.id = j.lane_id
-        where j.id = any(v_job_ids)
+        select distinct l.channel_id from {schema}.lane l
+        where l.id = any(array(select j.lane_id from {schema}.job j where j.id = any(v_job_ids)))
     ) c;
     return query
     select u.id, case when r.id is null then 'queued' else 'duplicate' end, r.holder_id

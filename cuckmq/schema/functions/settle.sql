@@ -73,7 +73,7 @@ begin
                 end as state,
                 m.outcome = 'error' and m.delay_secs is not null and j.error_count + 1 < j.num_attempts as is_short,
                 clock_timestamp() + greatest(m.delay_secs, 0) * interval '1 second' as run_at
-            from mine m join {schema}.job j on j.id = m.job_id
+            from mine m cross join lateral (select x.* from {schema}.job x where x.id = m.job_id offset 0) j
         ), fate as (
             select x.*, case when x.state = 'failed' then
                     case when x.is_short then 'exhausted' else coalesce(x.given_reason, 'error') end end as reason,
@@ -82,19 +82,23 @@ begin
             from judged x
         ), told as (
             update {schema}.job j
-            set error_count = j.error_count + (x.outcome = 'error')::integer,
-                return_count = j.return_count + (x.outcome = 'snoozed')::integer,
-                errors = case
-                    when x.detail is null or x.outcome = 'snoozed' then j.errors
-                    when j.num_attempts = 2147483647 and x.state = 'scheduled' and jsonb_array_length(j.errors) >= 20
-                        then (j.errors - 0) || x.detail::jsonb
-                    else coalesce(j.errors, '[]') || x.detail::jsonb
-                end,
-                run_at = case x.state when 'scheduled' then x.run_at else j.run_at end,
-                expires_at = null  -- it was started in time
-            from fate x where j.id = x.job_id and x.outcome <> 'succeeded' and not x.is_dropped
+            set (error_count, return_count, errors, run_at, expires_at) = (
+                select j.error_count + (x.outcome = 'error')::integer,
+                    j.return_count + (x.outcome = 'snoozed')::integer,
+                    case
+                        when x.detail is null or x.outcome = 'snoozed' then j.errors
+                        when j.num_attempts = 2147483647 and x.state = 'scheduled'
+                                and jsonb_array_length(j.errors) >= 20
+                            then (j.errors - 0) || x.detail::jsonb
+                        else coalesce(j.errors, '[]') || x.detail::jsonb
+                    end,
+                    case x.state when 'scheduled' then x.run_at else j.run_at end,
+                    null::timestamptz  -- it was started in time
+                from fate x where x.job_id = j.id)
+            where j.id = any(array(
+                select x.job_id from fate x where x.outcome <> 'succeeded' and not x.is_dropped))
         ), dropped as (
-            delete from {schema}.job j using fate x where j.id = x.job_id and x.is_dropped
+            delete from {schema}.job j where j.id = any(array(select x.job_id from fate x where x.is_dropped))
         ), filed as (
             insert into {schema}.finalized (
                 job_id, definition_id, lane_id, attempt, worker_id, claimed_at, state, reason, result, is_tied,

@@ -17,6 +17,8 @@ create or replace function {schema}.tick(
 ) returns table (slot_at timestamptz, job_id bigint)
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set jit = off
 as $$
 #variable_conflict use_column
 declare

@@ -41,9 +41,10 @@ begin
                 (j.id is null or f.job_id is not null) and d.needs_id is not null and b.policy <> 'run'
                     and coalesce(f.state <> 'succeeded', not d.is_success_forgotten) as is_spoiled
             from {schema}.blocked b
-            left join {schema}.dependency d on d.job_id = b.job_id
-            left join {schema}.job j on j.id = d.needs_id
-            left join {schema}.finalized f on f.job_id = d.needs_id
+            left join lateral (select x.* from {schema}.dependency x where x.job_id = b.job_id offset 0) d on true
+            left join lateral (select x.id from {schema}.job x where x.id = d.needs_id offset 0) j on true
+            left join lateral (
+                select x.job_id, x.state from {schema}.finalized x where x.job_id = d.needs_id offset 0) f on true
             where b.job_id = any(v_job_ids)
         ), fate as (
             select n.job_id, case

@@ -11,9 +11,11 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set jit = off
+set enable_bitmapscan = off
 as $$
 #variable_conflict use_column
 declare
+    v_since timestamptz := case when p_is_thorough then '-infinity' else clock_timestamp() - interval '1 minute' end;
     v_job_ids bigint[];
 begin
     if not exists (select from {schema}.blocked)
@@ -23,14 +25,12 @@ begin
     end if;
     v_job_ids := array(
         select b.job_id from {schema}.blocked b
-        where (p_is_thorough or b.created_at > clock_timestamp() - interval '1 minute') and (
-            not exists (select from {schema}.dependency d where d.job_id = b.job_id)
-            or exists (
-                select from {schema}.dependency d
-                where d.job_id = b.job_id and (
-                    exists (select from {schema}.finalized f where f.job_id = d.needs_id)
-                    or not exists (select from {schema}.job j where j.id = d.needs_id))))
-        limit p_limit);
+        where b.created_at > v_since and (
+            select count(*) = 0 or bool_or(
+                (select f.job_id from {schema}.finalized f where f.job_id = d.needs_id) is not null
+                or (select j.id from {schema}.job j where j.id = d.needs_id) is null)
+            from {schema}.dependency d where d.job_id = b.job_id)
+        order by b.created_at limit p_limit);
     if v_job_ids <> '{}' then
         return query select * from {schema}.unblock(v_job_ids);
     end if;

@@ -13,9 +13,10 @@ set jit = off
 as $$
 begin
     if tg_op = 'INSERT' then
+        -- Conditions in words that fit no partial index: by old plans all that is held, or expires, would be walked.
         update {schema}.unique_key k set is_held = false
-        where k.job_id = new.job_id and k.is_held and k.scope in ('queued', 'live');
-        update {schema}.job j set expires_at = null where j.id = new.job_id and j.expires_at is not null;
+        where k.job_id = new.job_id and case when k.is_held then k.scope in ('queued', 'live') end;
+        update {schema}.job j set expires_at = null where j.id = new.job_id and num_nonnulls(j.expires_at) = 1;
     else
         delete from {schema}.unique_key k where k.ctid = any(array(
             select x.ctid from {schema}.unique_key x

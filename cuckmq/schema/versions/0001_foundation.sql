@@ -356,5 +356,8 @@ left join {schema}.finalized f on f.job_id = j.id
 left join {schema}.running r on r.job_id = j.id
 left join {schema}.cancellation q on q.job_id = r.job_id and q.attempt = r.attempt
 left join {schema}.progress p on p.job_id = j.id and j.is_tied
-left join {schema}.scheduled s on s.lane_id = j.lane_id and s.run_at = j.run_at and s.job_id = j.id
+left join lateral (
+    select x.job_id from {schema}.scheduled x
+    where x.lane_id = j.lane_id and x.run_at = j.run_at and x.job_id = j.id offset 0
+) s on true
 left join {schema}.blocked b on b.job_id = j.id;

@@ -21,8 +21,9 @@ class Namespace:
         inside: begins a command that is to run in there.
     """
 
-    def __init__(self, name: str, near: str) -> None:
+    def __init__(self, name: str, near: str, near_end: str) -> None:
         self.near = near
+        self._near_end = near_end
         self.inside = (_tool("ip"), "netns", "exec", name)
 
     def cut(self) -> None:
@@ -45,6 +46,11 @@ class Namespace:
             self._filter(
                 "-A", chain, "-m", "statistic", "--mode", "random", "--probability", f"{part}", "-j", "DROP"
             )
+
+    def narrow(self, rate: str) -> None:
+        """Let no more come in than that, as in `2mbit`."""
+        shaped = ("root", "tbf", "rate", rate, "burst", "32kb", "latency", "400ms")
+        subprocess.run([_tool("tc"), "qdisc", "add", "dev", self._near_end, *shaped], check=True)
 
     def heal(self) -> None:
         """Drop nothing any more."""
@@ -74,8 +80,10 @@ def namespace() -> Iterator[Namespace]:
             ("link", "set", "lo", "up"),
         ):
             _ip("-n", name, *words)
-        yield Namespace(name, near)
+        yield Namespace(name, near, near_end)
     finally:
+        # The wire first, or it is there for a while yet, in the way of the next one.
+        subprocess.run([_tool("ip"), "link", "delete", near_end], check=False)
         _ip("netns", "delete", name)
 
 
