@@ -19,9 +19,10 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from cuckmq.database.connect import check, check_sync, configure, configure_sync, with_defaults
-from cuckmq.database.lend import lend
+from cuckmq.database.lend import Wash, lend
 from cuckmq.database.locate import locate_database
 from cuckmq.database.run import run, run_sync
+from cuckmq.database.wash import wash
 from cuckmq.errors import ConfigurationError, DatabaseReadOnly
 from cuckmq.protocol.statement import RowT, Statement
 
@@ -90,7 +91,7 @@ class Database:
         """Run a statement: in the caller's transaction if a connection is given, else committed."""
         if connection is not None:
             return await run(connection, statement, self.schema)
-        async with self.connection() as own:
+        async with self.own_connection() as own:
             return await run(own, statement, self.schema)
 
     def run_sync(
@@ -104,14 +105,19 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
-        """Lend a connection of the pool. What it did is committed at the end, or rolled back."""
-        pool = await self._open()
-        async with lend(pool) as connection:
-            try:
-                yield connection
-            except READ_ONLY:
-                await connection.close()
-                raise
+        """Lend a connection of the pool to users. What it did is committed at the end, or rolled back.
+
+        What they leave on the session is washed off, unless the pool was given: what its sessions are set to
+        is for its owner to know, who can give it a `reset`.
+        """
+        async with self._lend(None if self._given is not None else wash) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def own_connection(self) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
+        """Do what connection() does, for statements of the queue's own: they leave nothing to wash off."""
+        async with self._lend(None) as connection:
+            yield connection
 
     @contextmanager
     def connection_sync(self) -> Generator[psycopg.Connection[Any]]:
@@ -138,6 +144,16 @@ class Database:
             await asyncio.to_thread(sync_pool.close)
         if located is not None:
             await asyncio.to_thread(located.close)
+
+    @asynccontextmanager
+    async def _lend(self, wash: Wash | None) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
+        pool = await self._open()
+        async with lend(pool, wash) as connection:
+            try:
+                yield connection
+            except READ_ONLY:
+                await connection.close()
+                raise
 
     async def _open(self) -> AsyncConnectionPool[Any]:
         if self._given is not None:

@@ -9,20 +9,24 @@ gave up, what arrives is put back. The same for giving back, which a second canc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool
+
+Wash: TypeAlias = Callable[[psycopg.AsyncConnection[Any]], Awaitable[None]]
 
 _under_way: Final[set[asyncio.Task[None]]] = set()
 """What goes on for those who gave up. The event loop alone would forget these tasks."""
 
 
 @asynccontextmanager
-async def lend(pool: AsyncConnectionPool[Any]) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
-    """Do what pool.connection() does, and lose nothing."""
+async def lend(
+    pool: AsyncConnectionPool[Any], wash: Wash | None = None
+) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
+    """Do what pool.connection() does, and lose nothing; what comes back is washed before it is put back."""
     getting = asyncio.create_task(pool.getconn())
     try:
         connection = await asyncio.shield(getting)
@@ -33,7 +37,7 @@ async def lend(pool: AsyncConnectionPool[Any]) -> AsyncGenerator[psycopg.AsyncCo
         async with connection:
             yield connection
     finally:
-        await asyncio.shield(_go_on(_put_back(pool, getting)))
+        await asyncio.shield(_go_on(_put_back(pool, getting, wash)))
 
 
 def _go_on(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -43,9 +47,15 @@ def _go_on(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     return task
 
 
-async def _put_back(pool: AsyncConnectionPool[Any], getting: asyncio.Task[Any]) -> None:
+async def _put_back(
+    pool: AsyncConnectionPool[Any], getting: asyncio.Task[Any], wash: Wash | None = None
+) -> None:
     try:
         connection = await getting
     except psycopg.Error:
         return  # Nobody waits for it any more, and there is nothing to put back.
-    await pool.putconn(connection)
+    try:
+        if wash is not None:
+            await wash(connection)
+    finally:
+        await pool.putconn(connection)
