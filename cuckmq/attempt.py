@@ -13,6 +13,7 @@ from typing_extensions import TypeVar
 
 from cuckmq.database.database import Database
 from cuckmq.database.run import run
+from cuckmq.database.wash import wash_role
 from cuckmq.errors import AttemptLost, ConfigurationError
 from cuckmq.outcome import Outcome
 from cuckmq.progress import Outbox, Said, Scribe, read_notes, read_progress
@@ -189,6 +190,10 @@ class Attempt(Generic[StateT_co]):
 
         Locks the job's running row first, so that whoever has lost the job learns it before any work.
 
+        Afterwards the session is put back as it was: no role, setting, lock, channel or temporary table of
+        yours stays on it. Behind a pooler that is done for the role only: use `set local`. On a direct
+        connection the job's end is written under the role you leave, so leave none that may not do that.
+
         Raises:
             AttemptLost: the job was given to another worker, or the attempt was told to stop.
             RuntimeError: a transaction was opened in this attempt before.
@@ -225,6 +230,7 @@ class Attempt(Generic[StateT_co]):
         if self._transaction is None or self._stack is None:
             raise RuntimeError("no transaction was opened in this attempt")
         try:
+            await wash_role(self._transaction)
             verdicts = await run(self._transaction, settle(self.worker_id, [outcome]), self._database.schema)
             if any(verdict == "lost" for _, verdict in verdicts):
                 raise AttemptLost(f"job {self.job_id} was given to another worker")

@@ -93,7 +93,7 @@ class Intake:
         """
         if connection is not None:
             return await self._put(entry, connection)
-        async with self._home.database.connection() as own:
+        async with self._home.database.own_connection() as own:
             with in_doubt(own):
                 return await self._put(entry, own)
 

@@ -30,6 +30,7 @@ import socket
 import sys
 from contextlib import suppress
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -53,6 +54,9 @@ SERVER_DEFAULTS: Final[dict[str, str]] = {
 }
 """What a server is told. Those that it does not know, or that its system lacks, are left out."""
 
+_told: Final[WeakKeyDictionary[Any, dict[str, str]]] = WeakKeyDictionary()
+"""Which of these each session was told, by connection."""
+
 _BEGIN: Final = """
 select
     pg_catalog.pg_backend_pid(),
@@ -60,7 +64,9 @@ select
         then pg_catalog.set_config('default_transaction_isolation', 'read committed', false)
     end,
     (
-        select pg_catalog.count(pg_catalog.set_config(known.name, wanted.setting, false))
+        select pg_catalog.json_object_agg(
+            known.name, pg_catalog.set_config(known.name, wanted.setting, false)
+        )
         from pg_catalog.pg_settings as known, (values {wanted}) as wanted (name, setting)
         where pg_catalog.pg_backend_pid() operator(pg_catalog.=) {pid}
             and known.name operator(pg_catalog.=) wanted.name
@@ -110,16 +116,28 @@ def connect_sync(dsn: str) -> psycopg.Connection[Any]:
 async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
     """Prepare a new connection: learn whether it is direct, and if not, keep the session plain."""
     cursor = await connection.execute(_begin(connection), prepare=False)
-    row = await cursor.fetchone()
-    if row is None or row[0] != connection.info.backend_pid:
-        connection.prepare_threshold = None
+    _learn(connection, await cursor.fetchone())
 
 
 def configure_sync(connection: psycopg.Connection[Any]) -> None:
     """Do what configure() does, in the sync world."""
-    row = connection.execute(_begin(connection), prepare=False).fetchone()
+    _learn(connection, connection.execute(_begin(connection), prepare=False).fetchone())
+
+
+def beginning_again(connection: psycopg.AsyncConnection[Any]) -> bytes:
+    """Return what tells a session once more, after `reset all`, what it was told at the beginning.
+
+    Asking the server for all of its settings a second time would take it a millisecond.
+    """
+    told = {**_told.get(connection, {}), "default_transaction_isolation": "read committed"}
+    return "".join(f"set {name} = '{setting}'; " for name, setting in told.items()).encode()
+
+
+def _learn(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any], row: Any) -> None:
     if row is None or row[0] != connection.info.backend_pid:
         connection.prepare_threshold = None
+    else:
+        _told[connection] = row[2] or {}
 
 
 def _begin(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> bytes:

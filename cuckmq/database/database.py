@@ -22,6 +22,7 @@ from cuckmq.database.connect import check, check_sync, configure, configure_sync
 from cuckmq.database.lend import Loan
 from cuckmq.database.locate import locate_database
 from cuckmq.database.run import run, run_sync
+from cuckmq.database.wash import wash
 from cuckmq.errors import ConfigurationError, DatabaseReadOnly
 from cuckmq.protocol.statement import RowT, Statement
 
@@ -90,7 +91,7 @@ class Database:
         """Run a statement: in the caller's transaction if a connection is given, else committed."""
         if connection is not None:
             return await run(connection, statement, self.schema)
-        async with self.connection() as own:
+        async with self.own_connection() as own:
             return await run(own, statement, self.schema)
 
     def run_sync(
@@ -103,7 +104,15 @@ class Database:
             return run_sync(own, statement, self.schema)
 
     def connection(self) -> Loan:
-        """Lend a connection of the pool. What it did is committed at the end, or rolled back."""
+        """Lend a connection of the pool to users. What it did is committed at the end, or rolled back.
+
+        What they leave on the session is washed off, unless the pool was given: what its sessions are set to
+        is for its owner to know, who can give it a `reset`.
+        """
+        return Loan(self._open, is_spoilt_by=READ_ONLY, wash=None if self._given is not None else wash)
+
+    def own_connection(self) -> Loan:
+        """Do what connection() does, for statements of the queue's own: they leave nothing to wash off."""
         return Loan(self._open, is_spoilt_by=READ_ONLY)
 
     @contextmanager

@@ -12,13 +12,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool
 
 from cuckmq.database.eager import begin
+
+Wash: TypeAlias = Callable[[psycopg.AsyncConnection[Any]], Awaitable[None]]
 
 _under_way: Final[set[asyncio.Future[None]]] = set()
 """What goes on for those who gave up. The event loop alone would forget these tasks."""
@@ -30,17 +32,20 @@ class Loan:
     Args:
         find_pool: tells whose connection.
         is_spoilt_by: errors after which nobody is to have this connection any more.
+        wash: takes off what was left on the session, before the connection is put back.
     """
 
-    __slots__ = ("_connection", "_find_pool", "_getting", "_is_spoilt_by", "_pool")
+    __slots__ = ("_connection", "_find_pool", "_getting", "_is_spoilt_by", "_pool", "_wash")
 
     def __init__(
         self,
         find_pool: Callable[[], Awaitable[AsyncConnectionPool[Any]]],
         is_spoilt_by: tuple[type[Exception], ...] = (),
+        wash: Wash | None = None,
     ) -> None:
         self._find_pool = find_pool
         self._is_spoilt_by = is_spoilt_by
+        self._wash = wash
 
     async def __aenter__(self) -> psycopg.AsyncConnection[Any]:
         self._pool = await self._find_pool()
@@ -62,7 +67,7 @@ class Loan:
             elif connection.pgconn.transaction_status != TransactionStatus.IDLE:
                 await connection.__aexit__(kind, error, trace)
         finally:
-            await asyncio.shield(_go_on(_put_back(self._pool, self._getting)))
+            await asyncio.shield(_go_on(_put_back(self._pool, self._getting, self._wash)))
 
 
 def _go_on(work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
@@ -73,9 +78,15 @@ def _go_on(work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
     return going
 
 
-async def _put_back(pool: AsyncConnectionPool[Any], getting: asyncio.Future[Any]) -> None:
+async def _put_back(
+    pool: AsyncConnectionPool[Any], getting: asyncio.Future[Any], wash: Wash | None = None
+) -> None:
     try:
         connection = await getting
     except psycopg.Error:
         return  # Nobody waits for it any more, and there is nothing to put back.
-    await pool.putconn(connection)
+    try:
+        if wash is not None:
+            await wash(connection)
+    finally:
+        await pool.putconn(connection)

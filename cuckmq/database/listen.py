@@ -134,7 +134,7 @@ class Listener:
         if not is_direct(connection):
             # A pooler lends us the session that listens for as long as we ask, so we would hear ourselves and
             # nobody else. Another connection must ask.
-            async with self._database.connection() as other:
+            async with self._database.own_connection() as other:
                 await other.execute(PING, (channel,), prepare=False)
             return
         # In a network that went silent even the question would take longer than the answer may.

@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from cuckmq import Context, JobState, Worker
 from cuckmq.errors import DefinitionError, JobCancelled, JobFailed, TooManyDeaths
 from tests.docs.pages import ROOT
 from tests.processes import work
+from tests.reliability.rigs.memory import memory_of
 from tests.support.eventually import eventually
 
 
@@ -72,6 +75,30 @@ async def test_the_death_of_a_process_fails_one_job(context: Context):
         assert await again.result(timeout_secs=30) == 1
         assert (await other.result(timeout_secs=30))["sum"] == 2
     assert [each.type for each in (await again.get()).errors] == ["ProcessDied"]
+
+
+@pytest.mark.fault("A5")
+async def test_a_job_takes_more_memory_than_there_is(
+    context: Context, recovered: Callable[[str, float], None]
+):
+    """E28: its process is killed at each of its tries, and says why; the worker and its neighbours go on."""
+    devour = context.job(name="devour", executor="process", num_attempts=3, backoff=0)(work.devour)
+    add = context.job(name="add", executor="process")(work.add)
+    await context.deploy()
+    async with memory_of(os.getpid(), 150 << 20) as killed, Worker(context, concurrency=2) as worker:
+        worker_id = worker.worker_id
+        handle = await devour.enqueue(400 << 20)
+        neighbours = await add.enqueue_many([work.Sum(left=1, right=each) for each in range(20)])
+        with pytest.raises(JobFailed, match=r"was killed by SIGKILL; if nobody did, .* out of memory"):
+            await handle.result(timeout_secs=60)
+        killed_at = time.monotonic()
+        assert (await (await add.enqueue(work.Sum(left=2, right=2))).result(timeout_secs=10))["sum"] == 4
+        recovered("A5", time.monotonic() - killed_at)
+        assert [(await each.result(timeout_secs=10))["sum"] for each in neighbours] == list(range(1, 21))
+        assert worker.worker_id == worker_id
+    job = await handle.get()
+    assert (len(killed), len(job.errors), job.stall_count) == (3, 3, 0)
+    assert {each.type for each in job.errors} == {"ProcessDied"}
 
 
 async def test_a_process_that_died_while_idle_is_no_jobs_fault(context: Context):

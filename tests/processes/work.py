@@ -37,6 +37,15 @@ def die_once(payload: None, attempt: Attempt) -> int:
     return attempt.error_count
 
 
+def devour(num_bytes: int) -> None:
+    """Take memory until it is enough, and hold it."""
+    held = []
+    while len(held) < num_bytes >> 20:
+        held.append(b"x" * (1 << 20))
+        time.sleep(0.002)
+    time.sleep(60)
+
+
 def leave(code: int) -> None:
     os._exit(code)
 

@@ -355,3 +355,15 @@ def test_workers_are_told_of_what_was_put_back(queue: Queue) -> None:
     queue.eye.rescue()
     channel_id = queue.eye.value("select id from {schema}.channel")
     assert [note.payload for note in listener.connection.notifies(timeout=0.2)] == [f"ready {channel_id}"]
+
+
+def test_a_beat_that_lies_ahead_counts_from_now(queue: Queue) -> None:
+    """E14: the clock was put back: who is dead is not waited for until it comes round again."""
+    worker_id = queue.eye.register(lease_secs=10.0)
+    queue.eye.rows("update {schema}.worker set heartbeat_at = now() + interval '3 days'")
+    assert queue.eye.value("select is_rescue_due from {schema}.look_around(2.5)")
+    assert queue.eye.rescue() == {}
+    assert queue.eye.value(
+        "select heartbeat_at between now() - interval '5 s' and now() from {schema}.worker where id = %s",
+        worker_id,
+    )

@@ -2,6 +2,9 @@
 
     python program.py DSN SCHEMA LOG [JSON options for Worker]
 
+With the option `repeat_secs` it knows the job `tick` too, which repeats so often; with `daemon` being
+"orchestrator" it is one, and the other options are for that.
+
 Each line of the log is written at once: word, job, attempt, group, process, monotonic time.
 """
 
@@ -13,7 +16,7 @@ import os
 import sys
 import time
 
-from cuckmq import Attempt, Context, Limits, Worker
+from cuckmq import Attempt, Context, JobDefinition, Limits, Orchestrator, Worker
 from cuckmq.events import AttemptLost, Event
 
 
@@ -28,6 +31,9 @@ def main() -> None:
 
     context = Context(dsn, schema=schema, listen_dsn=options.pop("listen_dsn", None))
     define(context, note)
+    if "repeat_secs" in options:
+        define_tick(context, note, options.pop("repeat_secs"))
+    is_orchestrator = options.pop("daemon", "worker") == "orchestrator"
 
     def on_event(event: Event) -> None:
         if isinstance(event, AttemptLost):
@@ -36,9 +42,9 @@ def main() -> None:
     context.add_event_handler(on_event)
 
     async def run() -> None:
-        worker = Worker(context, **options)
-        async with worker:
-            print(f"ready {worker.worker_id}", flush=True)
+        daemon = Orchestrator(context, **options) if is_orchestrator else Worker(context, **options)
+        async with daemon:
+            print(f"ready {daemon.worker_id if isinstance(daemon, Worker) else 0}", flush=True)
             await asyncio.Event().wait()
         await context.close()
 
@@ -134,6 +140,16 @@ def define(context: Context, note) -> None:
         note("start", attempt)
         note("end", attempt)
         return len(payload)
+
+
+def define_tick(context: Context, note, repeat_secs: float, missed: str = "all") -> JobDefinition:
+    """Define a job that repeats, so that each of its slots is to have one job."""
+
+    @context.job(name="tick", repeat_secs=repeat_secs, missed=missed)
+    async def tick(payload: None, attempt: Attempt) -> None:
+        note("start", attempt)
+
+    return tick
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from cuckmq import Context, JobState, Worker
+from cuckmq import Attempt, Context, JobState, Worker
 from cuckmq.database.connect import SERVER_DEFAULTS
 from tests.reliability.program import define
 from tests.reliability.rig import Entry, Rig
@@ -122,6 +122,30 @@ async def test_what_others_set_does_no_harm_and_we_set_nothing(rig: Rig, queue: 
             ([*SERVER_DEFAULTS],),
         )
         assert await left.fetchall() == []
+
+
+@pytest.mark.fault("D4")
+async def test_a_work_function_leaves_a_role_on_a_pooled_session(rig: Rig, queue: Context, pool: Pool):
+    """E11, M3: it is taken back before the commit: neither the queue nor a neighbour works under it."""
+    pooled = pool(1)
+    async with await psycopg.AsyncConnection.connect(pooled, autocommit=True) as neighbour:
+        await neighbour.execute("create role nobody_here")
+        who = "select current_user, pg_backend_pid()"
+        before = await (await neighbour.execute(who)).fetchone()
+        async with Context(pooled, schema=rig.schema) as ours:
+            define(ours, lambda *_: None)
+
+            @ours.job(name="become")
+            async def become(payload: None, attempt: Attempt) -> None:
+                async with attempt.transaction() as connection:
+                    await connection.execute("set role nobody_here")
+
+            await ours.deploy()
+            async with Worker(ours):
+                for _ in range(5):
+                    await (await become.enqueue(None)).result(timeout_secs=20)
+                    await (await ours.definitions["plain"].enqueue(1)).result(timeout_secs=20)
+                    assert await (await neighbour.execute(who)).fetchone() == before
 
 
 @pytest.mark.fault("D5")

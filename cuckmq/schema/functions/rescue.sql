@@ -2,7 +2,9 @@
 --
 -- A worker is dead when its lease has run out; or, if it held its lock (hold_worker), when that lock
 -- is gone and two beats were missed as well. The clock starts anew when the server does, since nobody
--- could beat while it was down. That is final: what the worker still sends changes nothing, and
+-- could beat while it was down. A beat or a start that lies ahead of the clock was written before the clock
+-- was put back, nobody knows how long ago: such a beat counts as one of this moment, once, and such a start
+-- does not count. That is final: what the worker still sends changes nothing, and
 -- its next beat tells it so.
 -- A group held longer than p_job_group_unlock_secs loses its lease and its running job, though its
 -- worker lives: the user's ceiling for jobs that never come back.
@@ -35,7 +37,9 @@ set jit = off
 as $$
 #variable_conflict use_column
 declare
-    v_overdue_before timestamptz := clock_timestamp() - p_job_group_unlock_secs * interval '1 second';
+    v_now timestamptz := clock_timestamp();
+    v_up_since timestamptz := case when pg_postmaster_start_time() <= v_now then pg_postmaster_start_time() end;
+    v_overdue_before timestamptz := v_now - p_job_group_unlock_secs * interval '1 second';
     v_dead bigint[];
     v_groups bigint[];
     v_job_ids bigint[];
@@ -50,12 +54,15 @@ begin
         return;
     end if;
 
+    -- Who lives corrects it with his next beat; for who is dead it is done here.
+    update {schema}.worker w set heartbeat_at = v_now where w.id in (
+        select b.id from {schema}.worker b where b.heartbeat_at > v_now order by b.id for update skip locked);
     with silent as materialized (
         select w.id, w.is_lost, w.is_lock_held,
-            clock_timestamp() - greatest(w.heartbeat_at, pg_postmaster_start_time())
+            clock_timestamp() - greatest(w.heartbeat_at, v_up_since)
                 > w.lease_secs * interval '1 second' as is_expired
         from {schema}.worker w
-        where w.is_lost or clock_timestamp() - greatest(w.heartbeat_at, pg_postmaster_start_time())
+        where w.is_lost or clock_timestamp() - greatest(w.heartbeat_at, v_up_since)
             > least(w.lease_secs, 2 * p_beat_secs) * interval '1 second'
         order by w.id for update skip locked
     )
