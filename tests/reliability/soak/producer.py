@@ -13,15 +13,17 @@ from psycopg_pool import PoolTimeout
 from cuckmq import Context
 from cuckmq.errors import EnqueueUnknown
 from tests.reliability.soak.history import Journal
-from tests.reliability.soak.jobs import RATES, Task
+from tests.reliability.soak.jobs import Task
 
 PAUSE_SECS = 0.02
 SLOW_SECS = 4.0
 LINGER_SECS = 20.0
 """How long jobs take that are cancelled soon."""
 BURST_EVERY_SECS = 5.0
+BURSTS = {"pair": 8, "pace": 10}
+"""More than may be taken at a time, and little enough to be done when the next are put in."""
 KINDS = ("work",) * 12 + ("block",) * 4 + ("book",) * 8 + ("stumble",) * 4 + ("fail",) * 4
-KINDS += ("single",) * 5 + ("pair",) * 2
+KINDS += ("single",) * 5 + ("pair",)
 
 
 class Producer:
@@ -70,10 +72,9 @@ class Producer:
         loop = asyncio.get_running_loop()
         end_at = loop.time() + secs
         while loop.time() < end_at:
-            for kind, (rate, rate_secs) in RATES.items():
-                # Little enough, on the whole, to be done when the next are put in.
-                num = min(2 * rate, int(0.7 * rate * BURST_EVERY_SECS / rate_secs))
-                await self._put(kind, [Task(key=self._next_key()) for _ in range(num)])
+            for kind, num in BURSTS.items():
+                secs_each = self._dice.choice([0, 0.2, 0.5])
+                await self._put(kind, [Task(key=self._next_key(), secs=secs_each) for _ in range(num)])
             await asyncio.sleep(BURST_EVERY_SECS)
 
     async def _put_one(self) -> None:
