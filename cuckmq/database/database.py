@@ -19,7 +19,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from cuckmq.database.connect import check, check_sync, configure, configure_sync, with_defaults
-from cuckmq.database.lend import Loan
+from cuckmq.database.lend import Loan, come_to_rest
 from cuckmq.database.locate import locate_database
 from cuckmq.database.run import run, run_sync
 from cuckmq.database.wash import wash
@@ -136,6 +136,7 @@ class Database:
                 self._dsn = None
         if pool is not None and loop is asyncio.get_running_loop():
             await pool.close()
+            await come_to_rest(pool)
         if sync_pool is not None:
             await asyncio.to_thread(sync_pool.close)
         if located is not None:

@@ -22,7 +22,10 @@ from cuckmq.database.eager import begin
 
 Wash: TypeAlias = Callable[[psycopg.AsyncConnection[Any]], Awaitable[None]]
 
-_under_way: Final[set[asyncio.Future[None]]] = set()
+REST_SECS: Final = 5.0
+"""How long a pool that closes waits for what goes on; as long as it waits for its own tasks."""
+
+_under_way: Final[dict[asyncio.Future[None], AsyncConnectionPool[Any]]] = {}
 """What goes on for those who gave up. The event loop alone would forget these tasks."""
 
 
@@ -53,7 +56,7 @@ class Loan:
         try:
             self._connection: psycopg.AsyncConnection[Any] = await asyncio.shield(self._getting)
         except asyncio.CancelledError:
-            _go_on(_put_back(self._pool, self._getting))
+            _go_on(self._pool, _put_back(self._pool, self._getting))
             raise
         return self._connection
 
@@ -67,17 +70,27 @@ class Loan:
             elif connection.pgconn.transaction_status != TransactionStatus.IDLE:
                 await connection.__aexit__(kind, error, trace)
         finally:
-            going = _go_on(_put_back(self._pool, self._getting, self._wash))
+            going = _go_on(self._pool, _put_back(self._pool, self._getting, self._wash))
             # Who is cancelled may be so with all else that runs, the pool's own tasks too: it waits for none.
             if not isinstance(error, asyncio.CancelledError):
                 await asyncio.shield(going)
 
 
-def _go_on(work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
+async def come_to_rest(pool: AsyncConnectionPool[Any]) -> None:
+    """Wait for what goes on for those who gave up on a pool that is closed now.
+
+    It ends within a few turns of the event loop. A loop that ended before it would tell of each as an error.
+    """
+    going = [each for each, of_pool in _under_way.items() if of_pool is pool]
+    if going:
+        await asyncio.wait(going, timeout=REST_SECS)
+
+
+def _go_on(pool: AsyncConnectionPool[Any], work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
     going = begin(work)
     if not going.done():
-        _under_way.add(going)
-        going.add_done_callback(_under_way.discard)
+        _under_way[going] = pool
+        going.add_done_callback(_under_way.pop)
     return going
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cuckmq import Context
 from cuckmq.database.connect import SERVER_DEFAULTS, connect, cut, with_defaults
+from tests.support.eventually import eventually
 
 ASK = "select name, source, setting from pg_settings where name = any(%s)"
 
@@ -57,3 +60,21 @@ async def test_what_was_cut_fails_at_once(dsn: str):
         await connection.execute("select pg_sleep(60)")
     await connection.close()
     cut(connection)
+
+
+async def test_closing_leaves_no_task_of_those_who_gave_up(schema: str):
+    """E15: a loop that ended then would tell of each as an error. Here no server answers, so all wait."""
+    context = Context("host=127.0.0.1 port=1", schema=schema)
+    before = asyncio.all_tasks()
+    waiting = [asyncio.create_task(ask_for_a_connection(context)) for _ in range(3)]
+    await eventually(lambda: len(asyncio.all_tasks() - before) > 2 * len(waiting), why="they wait for one")
+    for each in waiting:
+        each.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await context.close()
+    assert asyncio.all_tasks() - before == set()
+
+
+async def ask_for_a_connection(context: Context) -> None:
+    async with context.database.connection():
+        pass

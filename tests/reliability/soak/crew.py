@@ -9,81 +9,24 @@ import asyncio
 import json
 import logging
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel
-
-from cuckmq import Attempt, Context, Orchestrator, Worker
+from cuckmq import Context, Orchestrator, Worker
 from cuckmq._runtime.ear import Ear
 from cuckmq._runtime.heart import Heart
-from cuckmq.events import AttemptFailed, AttemptLost, AttemptSucceeded, Event, ScheduleTicked
+from cuckmq.events import (
+    AttemptFailed,
+    AttemptLost,
+    AttemptSucceeded,
+    Event,
+    JobClaimed,
+    JobEnded,
+    ScheduleTicked,
+)
+from cuckmq.state import JobState
 from tests.reliability.soak.history import Journal
-
-Note = Callable[..., None]
-
-
-class Task(BaseModel):
-    """What to do: a key that is nobody else's, and how long it takes."""
-
-    key: str
-    secs: float = 0.0
-
-
-def define(context: Context, note: Note) -> None:
-    """Define the jobs of the soak. The note is called with a word and what belongs to it."""
-
-    def begin(attempt: Attempt) -> dict[str, Any]:
-        run = {"job_id": attempt.job_id, "attempt": attempt.number}
-        note("start", **run, group=attempt.job_group)
-        return run
-
-    @context.job(name="work", num_stalls=50)
-    async def work(task: Task, attempt: Attempt) -> None:
-        run = begin(attempt)
-        try:
-            await asyncio.sleep(task.secs)
-        finally:
-            note("end", **run)
-
-    @context.job(name="block", num_stalls=50)
-    def block(task: Task, attempt: Attempt) -> None:
-        run = begin(attempt)
-        try:
-            time.sleep(task.secs)
-        finally:
-            note("end", **run)
-
-    @context.job(name="book", num_stalls=50, num_attempts=50, backoff=0.2)
-    async def book(task: Task, attempt: Attempt) -> None:
-        run = begin(attempt)
-        try:
-            async with attempt.transaction() as connection:
-                await connection.execute("insert into soak_effect (job_id) values (%s)", [attempt.job_id])
-                await asyncio.sleep(task.secs)
-        finally:
-            note("end", **run)
-
-    @context.job(name="stumble", num_stalls=50, num_attempts=3, backoff=0.2)
-    async def stumble(task: Task, attempt: Attempt) -> None:
-        run = begin(attempt)
-        try:
-            await asyncio.sleep(task.secs)
-            if attempt.error_count < 2:
-                raise RuntimeError("not yet")
-        finally:
-            note("end", **run)
-
-    @context.job(name="fail", num_stalls=50, num_attempts=2, backoff=0.2)
-    async def fail(task: Task, attempt: Attempt) -> None:
-        run = begin(attempt)
-        note("end", **run)
-        raise RuntimeError("never")
-
-    @context.job(name="tick", repeat_secs=1, num_stalls=50)
-    async def tick() -> None: ...
+from tests.reliability.soak.jobs import RATES, Note, define
 
 
 def teller(note: Note) -> Callable[[Event], None]:
@@ -98,7 +41,13 @@ def teller(note: Note) -> Callable[[Event], None]:
             case AttemptLost():
                 verdict = "lost"
             case ScheduleTicked():
-                note("tick", job_id=event.job_id, slot=event.slot_at.isoformat())
+                note("tick", job_id=event.job_id, name=event.name, slot=event.slot_at.isoformat())
+                return
+            case JobClaimed() if event.name in RATES:
+                note("take", name=event.name)
+                return
+            case JobEnded(state=JobState.CANCELLED, worker_id=int()):
+                note("stopped", job_id=event.job_id)
                 return
             case _:
                 return

@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+SWEEP_SECS: Final = 3.0
+"""How long after a lease its holder may still not be missed: a rescue each second, on a busy machine."""
 
 
 class Journal:
@@ -28,13 +31,6 @@ class Journal:
         os.write(self._file, line.encode())
 
 
-def read_notes(folder: Path) -> Iterator[dict[str, Any]]:
-    """Read all files; a torn last line is left out."""
-    for path in sorted(folder.glob("*.jsonl")):
-        for line in path.read_text().split("\n")[:-1]:
-            yield json.loads(line)
-
-
 @dataclass(slots=True)
 class Call:
     """An enqueue: called, and acknowledged with an id, or left unknown."""
@@ -45,6 +41,9 @@ class Call:
     is_plain: bool = True
     job_id: int | None = None
     acked_at: float | None = None
+    unique: str | None = None
+    duplicate_of: int | None = None
+    """The job that was said to hold the key. Then nothing was put in, and there is no id."""
 
 
 @dataclass(slots=True)
@@ -59,6 +58,36 @@ class Run:
     ended_at: float | None = None
     settled_at: float | None = None
     verdict: str | None = None
+    name: str = "work"
+    has_returned: bool = True
+    """Whether the work function returned; it raised otherwise, or was stopped."""
+
+    def __str__(self) -> str:
+        return f"attempt {self.attempt} of job {self.job_id} in {self.pid}"
+
+    @property
+    def has_counted(self) -> bool:
+        """Whether the queue took its outcome, so that the job was this attempt's to the end."""
+        return self.verdict not in (None, "lost")
+
+
+@dataclass(slots=True)
+class Cancel:
+    """A request to cancel a job, and the answer: `cancelled`, `requested`, `ended`, or none."""
+
+    job_id: int
+    asked_at: float
+    answered_at: float | None = None
+    answer: str | None = None
+
+
+@dataclass(slots=True)
+class Take:
+    """A process heard that it had taken a job of a definition that has a rate."""
+
+    name: str
+    at: float
+    pid: int
 
 
 @dataclass(slots=True)
@@ -84,6 +113,9 @@ class Row:
     stall_count: int
     num_attempts: int
     num_stalls: int
+    reason: str | None = None
+    claimed_at: float | None = None
+    """When it was taken for the last time, by the database's clock."""
 
 
 @dataclass(slots=True)
@@ -91,43 +123,32 @@ class History:
     """Everything the judge looks at."""
 
     lease_secs: float
+    life_secs: float = 0.0
+    """How long there was somebody who keeps the schedules."""
     calls: dict[str, Call] = field(default_factory=dict)
+    cancels: list[Cancel] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     rows: dict[int, Row] = field(default_factory=dict)
-    effects: dict[int, int] = field(default_factory=dict)
-    slots: list[tuple[str, int]] = field(default_factory=list)
-    """Moments of the schedule, each with the job that an orchestrator was told of."""
+    effects: dict[int, list[int]] = field(default_factory=dict)
+    """The attempts of each job whose writes are there."""
+    takes: list[Take] = field(default_factory=list)
+    slots: list[tuple[str, str, int]] = field(default_factory=list)
+    """Moments of the schedules, each with the job that an orchestrator was told of."""
     remains: list[str] = field(default_factory=list)
     """What was found at the end and should not be: problems, locks, sessions, error lines."""
 
+    def was_touched(self, pid: int, since: float, until: float) -> bool:
+        """Whether a fault may have cost a process its lease: in that time, or so shortly before it."""
+        since -= self.lease_secs + SWEEP_SECS
+        return any(
+            fault.pid in (None, pid) and fault.began_at <= until and fault.ended_at >= since
+            for fault in self.faults
+        )
 
-def read_history(folder: Path, lease_secs: float) -> History:
-    """Put the files of all processes together. Tables and remains are added by whoever looked at them."""
-    history = History(lease_secs)
-    runs: dict[tuple[int, int, int], Run] = {}
-    for note in sorted(read_notes(folder), key=lambda each: each["at"]):
-        at = note["at"]
-        match note["word"]:
-            case "call":
-                history.calls[note["key"]] = Call(note["key"], at, note["group"], note["is_plain"])
-            case "ack":
-                call = history.calls[note["key"]]
-                call.job_id, call.acked_at = note["job_id"], at
-            case "start":
-                run = Run(note["job_id"], note["attempt"], note["group"], note["pid"], at)
-                runs[run.job_id, run.attempt, run.pid] = run
-                history.runs.append(run)
-            case "end":
-                runs[note["job_id"], note["attempt"], note["pid"]].ended_at = at
-            case "told":
-                found = runs.get((note["job_id"], note["attempt"], note["pid"]))
-                if found is not None:
-                    found.settled_at, found.verdict = at, note["verdict"]
-            case "tick":
-                history.slots.append((note["slot"], note["job_id"]))
-            case "fault":
-                history.faults.append(Fault(note["kind"], note["began_at"], at, note["target"]))
-            case other:
-                raise ValueError(f"nobody knows the word {other!r}")
-    return history
+    def runs_by_job(self) -> dict[int, list[Run]]:
+        """Find the runs of each job, in their order."""
+        found: dict[int, list[Run]] = defaultdict(list)
+        for run in sorted(self.runs, key=lambda each: each.began_at):
+            found[run.job_id].append(run)
+        return found

@@ -10,11 +10,17 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from tests.reliability.soak.history import Fault, History, Row, Run
+from tests.reliability.soak.declared import (
+    concurrency_kept,
+    keys_kept,
+    rates_kept,
+    retries_as_declared,
+    slots_kept,
+)
+from tests.reliability.soak.history import SWEEP_SECS, History, Row, Run
+from tests.reliability.soak.stopped import cancels_hold
 
 FINAL = ("succeeded", "failed", "cancelled")
-SWEEP_SECS = 3.0
-"""How long after a lease its holder may still not be missed: a rescue each second, on a busy machine."""
 PICKUP_SECS = 5.0
 """How long a job that may run waits for its start while nothing is wrong."""
 
@@ -62,10 +68,10 @@ def one_at_a_time(history: History) -> Iterator[str]:
         for earlier, later in pairwise(ordered):
             if earlier.ended_at is not None and earlier.ended_at <= later.began_at:
                 continue
-            what = f"{line}: {_name(later)} began while {_name(earlier)} ran"
-            if earlier.verdict not in (None, "lost"):
+            what = f"{line}: {later} began while {earlier} ran"
+            if earlier.has_counted:
                 yield f"{what}, whose outcome counted ({earlier.verdict})"
-            elif not _was_touched(history, earlier, later.began_at):
+            elif not history.was_touched(earlier.pid, earlier.began_at, later.began_at):
                 yield f"{what}, and no fault had touched that"
 
 
@@ -77,17 +83,17 @@ def nothing_after_the_end(history: History) -> Iterator[str]:
             told[run.job_id].append(run)
     for job_id, runs in told.items():
         if len(runs) > 1:
-            yield f"job {job_id} ended {len(runs)} times: {', '.join(map(_name, runs))}"
+            yield f"job {job_id} ended {len(runs)} times: {', '.join(map(str, runs))}"
         row = history.rows.get(job_id)
         if row is not None and row.state != runs[0].verdict:
             yield f"job {job_id} ended {runs[0].verdict} and stands as {row.state}"
     for run in history.runs:
         for end in told.get(run.job_id, ()):
             if end.settled_at is not None and run.began_at > end.settled_at:
-                yield f"{_name(run)} began after {_name(end)} had ended the job"
+                yield f"{run} began after {end} had ended the job"
         row = history.rows.get(run.job_id)
         if row is not None and row.state in FINAL and run.attempt > row.attempt:
-            yield f"{_name(run)} began, and yet attempt {row.attempt} has ended the job"
+            yield f"{run} began, and yet attempt {row.attempt} has ended the job"
 
 
 def bounded_attempts(history: History) -> Iterator[str]:
@@ -99,7 +105,7 @@ def bounded_attempts(history: History) -> Iterator[str]:
     for run in sorted(history.runs, key=lambda each: each.began_at):
         before = last.get(run.job_id)
         if before is not None and run.attempt <= before.attempt:
-            yield f"{_name(run)} began after {_name(before)}"
+            yield f"{run} began after {before}"
         last[run.job_id] = run
     for row in history.rows.values():
         if row.error_count > row.num_attempts:
@@ -132,9 +138,11 @@ def effects_once(history: History) -> Iterator[str]:
     for row in history.rows.values():
         if row.name != "book":
             continue
-        count = history.effects.get(row.id, 0)
-        if count != (row.state == "succeeded"):
-            yield f"job {row.id} {row.state}, and its effect is there {count} times"
+        attempts = history.effects.get(row.id, [])
+        if len(attempts) != (row.state == "succeeded"):
+            yield f"job {row.id} {row.state}, and its effect is there {len(attempts)} times"
+        elif attempts not in ([], [row.attempt]):
+            yield f"job {row.id} was ended by attempt {row.attempt}, and attempt {attempts[0]} wrote"
 
 
 def in_time(history: History) -> Iterator[str]:
@@ -161,41 +169,13 @@ def nothing_remains(history: History) -> Iterator[str]:
     yield from history.remains
 
 
-def one_job_a_slot(history: History) -> Iterator[str]:
-    """C10: each moment of a schedule has one job, and each of its jobs one moment."""
-    for slot, count in Counter(slot for slot, _ in history.slots).items():
-        if count > 1:
-            yield f"the moment {slot} has {count} jobs"
-    num_moments = len(history.slots)
-    num_jobs = sum(row.name == "tick" for row in history.rows.values())
-    if num_jobs < num_moments:
-        yield f"{num_moments} moments were told of, and {num_jobs} jobs are there"
-
-
 RULES: tuple[Rule, ...] = (
     no_loss, no_phantom, one_at_a_time, nothing_after_the_end, bounded_attempts,
-    order_in_groups, effects_once, in_time, nothing_remains, one_job_a_slot,
+    order_in_groups, effects_once, in_time, nothing_remains,
+    retries_as_declared, keys_kept, concurrency_kept, rates_kept, slots_kept, cancels_hold,
 )  # fmt: skip
 
 
 def judge(history: History) -> list[str]:
     """Hold a history against all rules."""
     return [f"{rule.__name__}: {finding}" for rule in RULES for finding in rule(history)]
-
-
-def _name(run: Run) -> str:
-    return f"attempt {run.attempt} of job {run.job_id} in {run.pid}"
-
-
-def _was_touched(history: History, run: Run, until: float) -> bool:
-    """Whether a fault may have cost the run its lease: during it, and not longer ago than that takes."""
-    patience_secs = history.lease_secs + SWEEP_SECS
-
-    def touches(fault: Fault) -> bool:
-        return (
-            fault.pid in (None, run.pid)
-            and fault.began_at <= until
-            and fault.ended_at >= run.began_at - patience_secs
-        )
-
-    return any(touches(fault) for fault in history.faults)

@@ -8,24 +8,60 @@ import psycopg
 
 
 class Mutant(NamedTuple):
-    """Functions with other words in them, and workers that may not notice."""
+    """Functions with other words in them, the rule that must find out, and workers that may not notice."""
 
     functions: tuple[str, ...]
     words: str
     other_words: str
+    rule: str
     is_deaf: bool = False
 
 
 MUTANTS: Final = {
     # Whoever gives an outcome is believed, also one whose job was given to another.
     "no-fence": Mutant(
-        ("finish", "settle"), "and r.attempt = g.attempt and r.worker_id = p_worker_id", "", is_deaf=True
+        ("finish", "settle"),
+        "and r.attempt = g.attempt and r.worker_id = p_worker_id",
+        "",
+        rule="one_at_a_time",
+        is_deaf=True,
     ),
     # A turn is served though its group is leased.
     "no-group-check": Mutant(
         ("take_slices",),
         "on conflict do nothing returning",
         "on conflict (seat) do update set worker_id = excluded.worker_id returning",
+        rule="one_at_a_time",
+    ),
+    # As many at once as a worker asks for.
+    "no-concurrency": Mutant(
+        ("take_limited",), "q.concurrency - (", "q.concurrency + 0 * (", rule="concurrency_kept"
+    ),
+    # What was taken is forgotten long before the span is over.
+    "no-rate": Mutant(
+        ("charge",),
+        "clock_timestamp() - v_quota.rate_secs * interval",
+        "clock_timestamp() - v_quota.rate_secs / 1000 * interval",
+        rule="rates_kept",
+    ),
+    # Nobody holds a key.
+    "no-keys": Mutant(
+        ("hold_keys",), "where u.key is not null order by", "where false order by", rule="keys_kept"
+    ),
+    # A job that runs is told to have been asked to stop, and no word is left.
+    "no-word": Mutant(
+        ("cancel",),
+        "return null;  -- it has just ended\n    end if;",
+        "return null;\n    end if;\n    return 'requested';",
+        rule="cancels_hold",
+    ),
+    # Whoever has read that a moment is due may put in its job.
+    "no-slot": Mutant(
+        ("tick",), "s.name = p_name and s.next_at = p_due_at", "s.name = p_name", rule="slots_kept"
+    ),
+    # What came to an error is tried again at once.
+    "no-backoff": Mutant(
+        ("settle",), "greatest(m.delay_secs, 0)", "least(m.delay_secs, 0)", rule="retries_as_declared"
     ),
 }
 

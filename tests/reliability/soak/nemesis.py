@@ -19,6 +19,8 @@ import psycopg
 from tests.reliability.soak.history import Journal
 from tests.reliability.soak.stage import Stage
 
+TABLES: Final = ("job", "ready", "running", "worker", "finalized", "quota", "unique_key", "cancellation")
+
 Fault = Callable[[Stage, random.Random], Awaitable[int | None]]
 
 
@@ -55,6 +57,15 @@ async def kill_orchestrator(stage: Stage, dice: random.Random) -> int | None:
     return member.process.pid
 
 
+async def freeze_orchestrator(stage: Stage, dice: random.Random) -> int | None:
+    """SIGSTOP of one of the orchestrators, at any moment of a tick, a rescue or a purge."""
+    member = dice.choice(stage.orchestrators)
+    member.process.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(dice.uniform(0.5, 2.5) * stage.lease_secs)
+    member.process.send_signal(signal.SIGCONT)
+    return member.process.pid
+
+
 async def cut_sessions(stage: Stage, dice: random.Random) -> int | None:
     """Terminate some sessions, whosever they are."""
     await stage.ask(
@@ -75,17 +86,29 @@ async def kill_backend(stage: Stage, dice: random.Random) -> int | None:
     return None
 
 
-async def restart_server(stage: Stage, dice: random.Random) -> int | None:
+async def crash_server(stage: Stage, dice: random.Random) -> int | None:
     """Stop the server as a crash would, and start it again after a while."""
-    await asyncio.to_thread(stage.server.stop, at_once=True)
+    await _restart(stage, dice, at_once=True)
+    return None
+
+
+async def restart_server(stage: Stage, dice: random.Random) -> int | None:
+    """Restart the server in good order: what is under way is rolled back, and sessions are ended."""
+    await _restart(stage, dice, at_once=False)
+    return None
+
+
+async def _restart(stage: Stage, dice: random.Random, *, at_once: bool) -> None:
+    await asyncio.to_thread(stage.server.stop, at_once=at_once)
     await asyncio.sleep(dice.uniform(0, 2))
     await asyncio.to_thread(stage.server.resume)
-    return None
 
 
 async def lock_table(stage: Stage, dice: random.Random) -> int | None:
     """Hold a lock that nothing passes, as a migration does that waits for a report."""
-    table = dice.choice(["job", "ready", "running", "worker", "finalized"])
+    table = dice.choice(
+        ["job", "ready", "running", "worker", "finalized", "quota", "unique_key", "cancellation"]
+    )
     async with await stage.connect() as connection:
         await connection.execute(f'lock table "{stage.schema}".{table} in access exclusive mode'.encode())
         await asyncio.sleep(dice.uniform(0.5, 1.5) * stage.lease_secs)
@@ -114,8 +137,8 @@ async def take_all_connections(stage: Stage, dice: random.Random) -> int | None:
 FAULTS: Final[dict[str, Fault]] = {
     each.__name__: each
     for each in (
-        kill_worker, end_worker, freeze_worker, kill_orchestrator, cut_sessions, kill_backend,
-        restart_server, lock_table, hold_snapshot, take_all_connections,
+        kill_worker, end_worker, freeze_worker, kill_orchestrator, freeze_orchestrator, cut_sessions,
+        kill_backend, crash_server, restart_server, lock_table, hold_snapshot, take_all_connections,
     )
 }  # fmt: skip
 
