@@ -1,3 +1,5 @@
+-- Serves libraries from version 1.
+--
 -- A job's state is the table that holds its entry.
 --
 -- `job` is the letter, written once, and kept until it is forgotten. Where it stands is told by one small row in
