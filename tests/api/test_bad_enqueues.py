@@ -216,7 +216,7 @@ async def test_a_schema_that_was_never_made(dsn: str, schema: str) -> None:
         (
             'insert into "{schema}".schema_version values (999, 999)',
             SchemaTooNew,
-            f"serves libraries that know version 999, and this cuckmq knows version {SCHEMA_VERSION}: upgrade",
+            f"serves libraries that know version 999, and this cuckmq knows version {SCHEMA_VERSION}:",
         ),
     ],
     ids=["outdated", "too-new"],
