@@ -47,6 +47,10 @@ PLANTED = {
         "delete from {schema}.ready where job_id is not null",
         "update {schema}.job set expires_at = now() where id = 1",
     ],
+    "a job has a group out of bounds": ["update {schema}.job set job_group = '' where id = 2"],
+    "a ready entry is neither a job nor a turn": ["update {schema}.ready set group_hash = 1"],
+    "an attempt has no number": [f"{RUN} (1, 1, 1, {BY}, 0, false, null)"],
+    "an ending contradicts itself": [f"{FILE} (1, 1, 1, 1, 'failed', false)"],
     "a unique key is held by a job that has ended": [f"{KEY} values (999, 1, 'a', 'live')"],
     "a job with a unique key is not tied": [f"{KEY} values (1, 1, 'a', 'live')"],
     "a running job has no worker": [

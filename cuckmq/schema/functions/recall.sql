@@ -23,9 +23,10 @@ begin
     update {schema}.worker w set num_recalls = w.num_recalls + 1 where w.id = p_worker_id;
 
     -- In a statement of its own, so that the next sees each cancellation that came before it.
-    perform 1 from {schema}.running r join {schema}.job j on j.id = r.job_id
-    where r.worker_id = p_worker_id and not r.job_id = any(p_kept_job_ids)
-    order by j.id for update of r for no key update of j;
+    perform 1 from {schema}.job j where j.id = any(array(
+        select r.job_id from {schema}.running r
+        where r.worker_id = p_worker_id and not r.job_id = any(p_kept_job_ids)))
+    order by j.id for no key update;
     with unknown as (
         delete from {schema}.running r
         where r.worker_id = p_worker_id and not r.job_id = any(p_kept_job_ids)

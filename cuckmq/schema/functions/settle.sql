@@ -46,10 +46,11 @@ as $$
 begin
     if p_job_ids <> '{}' then
         -- In a statement of its own, so that the next sees each cancellation that came before it.
-        perform 1 from unnest(p_job_ids, p_attempts) g(job_id, attempt)
-        join {schema}.running r on r.job_id = g.job_id and r.attempt = g.attempt and r.worker_id = p_worker_id
-        join {schema}.job j on j.id = r.job_id
-        order by j.id for update of r for no key update of j;
+        perform 1 from {schema}.job j where j.id = any(array(
+            select r.job_id from unnest(p_job_ids, p_attempts) g(job_id, attempt) cross join lateral (
+                select x.job_id from {schema}.running x
+                where x.job_id = g.job_id and x.attempt = g.attempt and x.worker_id = p_worker_id offset 0) r))
+        order by j.id for no key update;
 
         return query
         with given as (
