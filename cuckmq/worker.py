@@ -124,7 +124,13 @@ class Worker(Daemon):
             scribe=self._presence.scribe,
             worker_id=lambda: self.worker_id,
         )
-        self._lanes = Lanes(self.context, self._desk, executor, lambda: self._presence.heart.is_leased)
+        self._lanes = Lanes(
+            self.context,
+            self._desk,
+            executor,
+            is_leased=lambda: self._presence.heart.is_leased,
+            is_tended=self._presence.is_tended,
+        )
 
     @property
     def worker_id(self) -> int:

@@ -28,15 +28,23 @@ class Lanes:
         desk: where slices lie.
         executor: runs one job.
         is_leased: tells whether the worker's lease still holds for sure.
+        is_tended: tells whether somebody still talks with the queue for these lanes.
     """
 
     def __init__(
-        self, context: Context, desk: Desk, executor: Executor, is_leased: Callable[[], bool]
+        self,
+        context: Context,
+        desk: Desk,
+        executor: Executor,
+        *,
+        is_leased: Callable[[], bool],
+        is_tended: Callable[[], bool],
     ) -> None:
         self._context = context
         self._desk = desk
         self._executor = executor
         self._is_leased = is_leased
+        self._is_tended = is_tended
         self._is_letting_go = False
         self._berths = Berths(desk, self._open)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,14 +93,23 @@ class Lanes:
                         await self._executor.run(row, self._context.known[row.definition_id], lane)
                         slot.end()
                 self._desk.finish_slice(rows)
-                if self._is_letting_go:
+                if self._is_letting_go or self._is_left_behind(lane):
                     return
             except asyncio.CancelledError:
-                # An attempt was told to stop when it had just ended: that was not meant for the lane.
-                if self._is_letting_go:
+                # An attempt may have been told to stop when it had just ended: not the lane.
+                if self._is_letting_go or self._is_left_behind(lane):
                     raise
-                while lane.cancelling():
-                    lane.uncancel()
+
+    def _is_left_behind(self, lane: asyncio.Task[None]) -> bool:
+        """Whether this was cancelled with all that a program leaves running: so asyncio.run() ends.
+
+        What else cancels a lane is meant for the job it works on, or comes from that job, and is taken back.
+        """
+        if lane.cancelling() and not self._is_tended():
+            return True
+        while lane.cancelling():
+            lane.uncancel()
+        return False
 
     async def _until_sure(self, row: Row) -> None:
         """Begin nothing on a lease that may be over.

@@ -101,6 +101,10 @@ class Presence:
         )
         self.talk: asyncio.Task[None] | None = None
 
+    def is_tended(self) -> bool:
+        """Whether the dispatcher is at work, and nobody has told it to end."""
+        return self.talk is not None and not self.talk.done() and not self.talk.cancelling()
+
     async def open(self) -> None:
         """Connect, register, and begin to beat, to hear, and to claim. Raises what stands in the way."""
         self.ear.loop = self.scribe.loop = loop = asyncio.get_running_loop()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine, Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -29,33 +29,29 @@ def begin(work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
         failed: asyncio.Future[T] = loop.create_future()
         failed.set_exception(error)
         return failed
-    return loop.create_task(_finish(_Begun(work, pending)))
+    return loop.create_task(_Begun(work, pending))
 
 
-async def _finish(begun: _Begun[T]) -> T:
-    return await begun
-
-
-class _Begun(Generic[T]):
-    """What has made its first step, and waits for something now."""
+class _Begun(Coroutine[Any, Any, T]):
+    """What has made its first step, and waits for something now; for a task to go on with."""
 
     def __init__(self, work: Coroutine[Any, Any, T], pending: Any) -> None:
         self._work = work
         self._pending = pending
+        self._is_pending = True
+
+    def send(self, value: Any) -> Any:
+        if self._is_pending:  # the task's first step finds the work where it is
+            self._is_pending = False
+            return self._pending
+        return self._work.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        self._is_pending = False
+        return self._work.throw(*error)
+
+    def close(self) -> None:
+        self._work.close()
 
     def __await__(self) -> Generator[Any, Any, T]:
-        work, pending = self._work, self._pending
-        try:
-            while True:
-                try:
-                    answer = yield pending
-                except GeneratorExit:
-                    work.close()
-                    raise
-                except BaseException as error:  # noqa: BLE001 - a cancellation, mostly: it is the work's
-                    pending = work.throw(error)
-                else:
-                    pending = work.send(answer)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
+        return self._work.__await__()

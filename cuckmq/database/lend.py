@@ -67,7 +67,10 @@ class Loan:
             elif connection.pgconn.transaction_status != TransactionStatus.IDLE:
                 await connection.__aexit__(kind, error, trace)
         finally:
-            await asyncio.shield(_go_on(_put_back(self._pool, self._getting, self._wash)))
+            going = _go_on(_put_back(self._pool, self._getting, self._wash))
+            # Who is cancelled may be so with all else that runs, the pool's own tasks too: it waits for none.
+            if not isinstance(error, asyncio.CancelledError):
+                await asyncio.shield(going)
 
 
 def _go_on(work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:

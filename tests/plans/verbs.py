@@ -266,7 +266,7 @@ WORK: Final = (
     Verb("retry", _retry, pages=60),
     Verb("wait for endings", lambda hand: inspect.find_endings([*hand.put_in(), 60_000_007])),
     Verb("look for a circle", _circle, jobs=1),
-    Verb("look at jobs", lambda hand: inspect.find_jobs(hand.put_in()), pages=80, rows=100),
+    Verb("look at jobs", lambda hand: inspect.find_jobs(hand.put_in()), pages=90, rows=100),
 )  # fmt: skip
 """What workers, orchestrators and producers send."""
 
