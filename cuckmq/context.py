@@ -167,15 +167,21 @@ class Context:
     ) -> None:
         await self.close()
 
-    async def migrate(self, *, roles: bool | str = False) -> None:
+    async def migrate(self, *, roles: bool | str = False) -> int:
         """Create the queue's schema or bring it up to date.
 
         Safe to repeat, and safe to run by many at once. Needs a role that may create the schema.
 
         Args:
             roles: make roles for producers, workers and observers too; see `generate_migration_sql`.
+
+        Returns:
+            The version at which the schema is. A newer one than this library's is left as it is.
+
+        Raises:
+            SchemaTooNew: the schema is newer, and serves this library no more.
         """
-        await migrate(self.database.direct_dsn, self.schema, roles=roles)
+        return await migrate(self.database.direct_dsn, self.schema, roles=roles)
 
     async def deploy(self) -> None:
         """Deploy every definition of this context."""

@@ -11,7 +11,7 @@
      +- SchemaError                        the database and this library do not fit
      |   +- SchemaMissing                  the queue's schema was never migrated
      |   +- SchemaOutdated                 the schema is older than this library
-     |   +- SchemaTooNew                   the schema is newer than this library
+     |   +- SchemaTooNew                   the schema is newer, and serves this library no more
      |   +- SchemaBusy                     a migration found no moment in which nobody held the tables
      +- DatabaseReadOnly                   the server takes no writes: it is a standby, or was demoted
      +- EnqueueError                       the job was refused; nothing was enqueued
@@ -82,7 +82,7 @@ class SchemaOutdated(SchemaError):
 
 
 class SchemaTooNew(SchemaError):
-    """The queue's schema is newer than this library knows."""
+    """The queue's schema is newer than this library, and serves it no more."""
 
 
 class SchemaBusy(SchemaError):

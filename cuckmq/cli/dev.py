@@ -20,7 +20,6 @@ from cuckmq.context import Context
 from cuckmq.database.locate import for_libpq
 from cuckmq.events import AttemptSucceeded, Event, JobFailed
 from cuckmq.orchestrator import Orchestrator
-from cuckmq.schema import SCHEMA_VERSION
 from cuckmq.worker import Worker
 
 _logger = logging.getLogger("cuckmq.dev")
@@ -58,8 +57,8 @@ async def _run(context: Context, worker: Worker, database_url: str | None) -> No
                 "leave it out, or let the Context take its database from CUCKMQ_DATABASE_URL"
             )
         say("done", f"PostgreSQL {await asyncio.to_thread(server_version, dsn)}", place_of(dsn))
-        await context.migrate()
-        say("done", f'schema "{context.schema}" is at version {SCHEMA_VERSION}')
+        version = await context.migrate()
+        say("done", f'schema "{context.schema}" is at version {version}')
         await context.deploy()
         names = ", ".join(sorted(context.definitions))
         say("done" if names else "struck", f"{len(context.definitions)} job definitions deployed", names)

@@ -38,8 +38,8 @@ def command(
     located = locate_database(database_url and for_libpq(database_url, "--database-url"))
     try:
         version = server_version(located.dsn)
-        asyncio.run(migrate(located.dsn, schema, roles=roles))
-        say("done", f'schema "{schema}" is at version {SCHEMA_VERSION}',
+        schema_version = asyncio.run(migrate(located.dsn, schema, roles=roles))
+        say("done", f'schema "{schema}" is at version {schema_version}',
             f"PostgreSQL {version}, {place_of(located.dsn)}")  # fmt: skip
     finally:
         located.close()

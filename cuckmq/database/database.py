@@ -16,14 +16,16 @@ from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from cuckmq.database.connect import check, check_sync, configure, configure_sync, with_defaults
 from cuckmq.database.lend import Loan, come_to_rest
 from cuckmq.database.locate import locate_database
+from cuckmq.database.migrate import check_schema, check_schema_sync
 from cuckmq.database.run import run, run_sync
 from cuckmq.database.wash import wash
-from cuckmq.errors import ConfigurationError, DatabaseReadOnly
+from cuckmq.errors import ConfigurationError, DatabaseReadOnly, SchemaOutdated
 from cuckmq.protocol.statement import RowT, Statement
 
 MAX_POOL_SIZE = 10
@@ -89,19 +91,30 @@ class Database:
         self, statement: Statement[RowT], connection: psycopg.AsyncConnection[Any] | None = None
     ) -> list[RowT]:
         """Run a statement: in the caller's transaction if a connection is given, else committed."""
-        if connection is not None:
+        if connection is None:
+            async with self.own_connection() as own:
+                return await self.run(statement, own)
+        try:
             return await run(connection, statement, self.schema)
-        async with self.own_connection() as own:
-            return await run(own, statement, self.schema)
+        except SchemaOutdated:
+            # What is not there was never there, or a newer version took it away.
+            if connection.info.transaction_status is TransactionStatus.IDLE:
+                await check_schema(connection, self.schema)
+            raise
 
     def run_sync(
         self, statement: Statement[RowT], connection: psycopg.Connection[Any] | None = None
     ) -> list[RowT]:
         """Do what run() does, from the sync world. Not to be called on an event loop's thread."""
-        if connection is not None:
+        if connection is None:
+            with self._sync().connection() as own:
+                return self.run_sync(statement, own)
+        try:
             return run_sync(connection, statement, self.schema)
-        with self._sync().connection() as own:
-            return run_sync(own, statement, self.schema)
+        except SchemaOutdated:
+            if connection.info.transaction_status is TransactionStatus.IDLE:
+                check_schema_sync(connection, self.schema)
+            raise
 
     def connection(self) -> Loan:
         """Lend a connection of the pool to users. What it did is committed at the end, or rolled back.

@@ -19,7 +19,7 @@ import psycopg
 from psycopg import errors as pg
 
 from cuckmq.database.connect import connect
-from cuckmq.database.run import missing_schema, run
+from cuckmq.database.run import missing_schema, run, run_sync
 from cuckmq.errors import SchemaBusy, SchemaMissing, SchemaOutdated, SchemaTooNew
 from cuckmq.protocol import inspect
 from cuckmq.schema import SCHEMA_VERSION, functions_fingerprint, generate_migration_sql
@@ -30,16 +30,25 @@ PATIENCE_SECS: Final = 60.0
 """How long it tries for one fragment."""
 
 
-async def migrate(dsn: str, schema: str, *, roles: bool | str = False) -> None:
+async def migrate(dsn: str, schema: str, *, roles: bool | str = False) -> int:
     """Apply the migration, each fragment in a transaction of its own.
 
     Safe to repeat, and safe beside others doing the same: they wait for each other and find the work
     done. Needs a role that may create the schema, or owns it.
 
+    Returns:
+        The version at which the schema is; a newer one than this library's is left as it is.
+
     Raises:
         SchemaBusy: for a minute there was no moment in which nobody held a table that is to be changed.
+        SchemaTooNew: the schema is newer, and serves this library no more.
     """
     await apply(dsn, generate_migration_sql(schema, roles=roles))
+    connection = await connect(dsn)
+    try:
+        return await check_schema(connection, schema)
+    finally:
+        await connection.close()
 
 
 async def apply(dsn: str, fragments: Sequence[str], *, patience_secs: float = PATIENCE_SECS) -> None:
@@ -69,28 +78,45 @@ async def _apply(connection: psycopg.AsyncConnection[Any], fragment: str, until:
             return
 
 
-async def check_schema(connection: psycopg.AsyncConnection[Any], schema: str) -> None:
-    """Refuse a schema that this library cannot work with.
+async def check_schema(connection: psycopg.AsyncConnection[Any], schema: str) -> int:
+    """Refuse a schema that this library cannot work with. A newer one says itself whom it serves.
+
+    Returns:
+        Its version.
 
     Raises:
         SchemaMissing: it was never migrated.
         SchemaOutdated: its tables or functions are older than this library's.
-        SchemaTooNew: its tables are newer.
+        SchemaTooNew: it is newer, and serves this library no more.
     """
     try:
         rows = await run(connection, inspect.find_version(), schema)
     except (SchemaOutdated, pg.UndefinedTable):
         rows = []
+    return _judge(rows, schema)
+
+
+def check_schema_sync(connection: psycopg.Connection[Any], schema: str) -> int:
+    """Do what check_schema() does, on a sync connection."""
+    try:
+        rows = run_sync(connection, inspect.find_version(), schema)
+    except (SchemaOutdated, pg.UndefinedTable):
+        rows = []
+    return _judge(rows, schema)
+
+
+def _judge(rows: list[inspect.SchemaVersion], schema: str) -> int:
     if not rows:
         raise SchemaMissing(missing_schema(schema))
-    version, fingerprint = rows[0]
-    if version > SCHEMA_VERSION:
+    version, serves_from, fingerprint = rows[0]
+    if serves_from > SCHEMA_VERSION:
         raise SchemaTooNew(
-            f'schema "{schema}" is at version {version}, and this cuckmq knows version {SCHEMA_VERSION}: '
-            "upgrade the library"
+            f'schema "{schema}" is at version {version}, which serves libraries that know version '
+            f"{serves_from}, and this cuckmq knows version {SCHEMA_VERSION}: upgrade the library"
         )
-    if version < SCHEMA_VERSION or fingerprint != functions_fingerprint():
+    if version < SCHEMA_VERSION or (version == SCHEMA_VERSION and fingerprint != functions_fingerprint()):
         raise SchemaOutdated(
             f'schema "{schema}" is at version {version} and not as this cuckmq needs it: '
             f"run `cuckmq migrate --schema {schema}`, or `await context.migrate()`"
         )
+    return version

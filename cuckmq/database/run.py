@@ -94,7 +94,8 @@ def translate(error: psycopg.Error, schema: str) -> NoReturn:
         raise SchemaMissing(missing_schema(schema)) from error
     if isinstance(error, (pg.UndefinedFunction, pg.UndefinedTable)) and schema in told:
         raise SchemaOutdated(
-            f'schema "{schema}" lacks what this cuckmq calls: run `cuckmq migrate --schema {schema}`'
+            f'schema "{schema}" lacks what this cuckmq calls: run `cuckmq migrate --schema {schema}`, '
+            "or upgrade the library if the schema is the newer of the two"
         ) from error
     raise error
 

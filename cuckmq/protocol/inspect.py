@@ -29,7 +29,8 @@ NAME: Final = """
 ORPHANS: Final = "select * from {schema}.find_orphans(%s::integer[], %s::integer[])"
 PROBLEMS: Final = "select * from {schema}.check_invariants()"
 VERSION: Final = """
-    select version, functions_fingerprint from {schema}.schema_version order by version desc limit 1
+    select version, max(serves_from) over (), functions_fingerprint
+    from {schema}.schema_version order by version desc limit 1
 """
 
 
@@ -81,6 +82,14 @@ class Orphan(NamedTuple):
     channel: str
 
 
+class SchemaVersion(NamedTuple):
+    """At which version the schema is, and the oldest whose library may work on it."""
+
+    version: int
+    serves_from: int
+    functions_fingerprint: str | None
+
+
 class Problem(NamedTuple):
     """Something that should never be."""
 
@@ -119,6 +128,9 @@ def find_problems() -> Statement[Problem]:
     return Statement(PROBLEMS, (), Problem._make)
 
 
-def find_version() -> Statement[tuple[int, str | None]]:
-    """Tell the schema's version and its functions' fingerprint; no row before the first migration."""
-    return Statement(VERSION, (), lambda row: (row[0], row[1]))
+def find_version() -> Statement[SchemaVersion]:
+    """Tell the schema's version; no row before the first migration.
+
+    What one version took away stays away, so of all that were applied the strictest counts.
+    """
+    return Statement(VERSION, (), SchemaVersion._make)

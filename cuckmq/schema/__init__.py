@@ -9,6 +9,11 @@ How it can be applied twice, or by 25 sessions at once: every fragment is one st
 takes a transaction-level lock, then looks whether its work is done already. So fragments may be run
 in one transaction or each in its own, in one session or in many, and a run that breaks off is
 continued by the next.
+
+Each version says in its first line which libraries it serves: `-- Serves libraries from version 1.`
+Whoever knows that version, or a later one, may work on it, so that an old worker can come back in the
+middle of a rollout. Only who writes a version knows what it takes away, and the old library cannot:
+hence it stands in the schema, where the old library reads it.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ import hashlib
 import re
 from functools import cache
 from importlib import resources
-from typing import Final
+from typing import Final, NamedTuple
 
 from cuckmq.names import check_schema_name
 from cuckmq.schema.access import opening, role_grants, role_prefix
@@ -27,11 +32,38 @@ __all__ = ["SCHEMA_VERSION", "functions_fingerprint", "generate_migration_sql", 
 _FOLDER: Final = resources.files("cuckmq.schema")
 
 
+class Version(NamedTuple):
+    """A version of the tables."""
+
+    number: int
+    serves_from: int  # the oldest version whose library may work on it
+    ddl: str
+
+
+def read_version(name: str, ddl: str) -> Version:
+    """Read a version from its file.
+
+    Raises:
+        ValueError: it does not say which libraries it serves, or none that there are.
+    """
+    number = int(name[:4])
+    said = re.match(r"-- Serves libraries from version (\d+)\.\n", ddl)
+    if said is None or not 1 <= int(said[1]) <= number:
+        raise ValueError(
+            f"{name} must begin with `-- Serves libraries from version N.`, N being 1 to {number}: the oldest"
+            " version whose library neither uses what it takes away nor trips over what it adds"
+        )
+    return Version(number, int(said[1]), ddl)
+
+
 @cache
-def _versions() -> tuple[tuple[int, str], ...]:
+def _versions() -> tuple[Version, ...]:
     files = (_FOLDER / "versions").iterdir()
-    numbered = [(re.match(r"(\d+)_", file.name), file) for file in files]
-    return tuple(sorted((int(match[1]), file.read_text("utf-8")) for match, file in numbered if match))
+    return tuple(
+        sorted(
+            read_version(file.name, file.read_text("utf-8")) for file in files if file.name.endswith(".sql")
+        )
+    )
 
 
 @cache
@@ -40,7 +72,7 @@ def _functions() -> str:
     return "\n".join(file.read_text("utf-8") for file in files if file.name.endswith(".sql"))
 
 
-SCHEMA_VERSION: Final = _versions()[-1][0]
+SCHEMA_VERSION: Final = _versions()[-1].number
 """The version of the tables that this library works with."""
 
 
@@ -73,7 +105,8 @@ def generate_migration_sql(
             functions come with the last version.
         roles: make the roles `<prefix>_producer`, `<prefix>_worker` and `<prefix>_observer` too, and grant
             each what it needs. The prefix is the schema's name without leading underscores, or the text
-            given. Needs the last version, and a migrating role that may create roles.
+            given. Needs the last version, and a migrating role that may create roles. On a newer schema,
+            roles are left as they are.
 
     Returns:
         The fragments, in the order in which to run them.
@@ -86,7 +119,7 @@ def generate_migration_sql(
     if not 1 <= version <= SCHEMA_VERSION:
         raise ValueError(f"version {version} is not one of 1 to {SCHEMA_VERSION}")
     steps = [_FOUNDATION]
-    steps += [_step(number, ddl) for number, ddl in _versions() if number <= version]
+    steps += [_step(each) for each in _versions() if each.number <= version]
     if version == SCHEMA_VERSION:
         steps.append(_functions_step())
     if roles:
@@ -94,7 +127,7 @@ def generate_migration_sql(
             raise ValueError(
                 "roles come with the functions, and these with the last version: leave out `version`"
             )
-        steps.append(f"{_BEGIN}{role_grants(role_prefix(schema, roles))}\n{_END}")
+        steps.append(_roles_step(role_prefix(schema, roles)))
     return [render(step, schema) for step in steps]
 
 
@@ -125,18 +158,20 @@ _FOUNDATION: Final = f"""\
     create schema if not exists {{schema}};
     create table if not exists {{schema}}.schema_version (
         version integer primary key,
+        serves_from integer not null check (serves_from between 1 and version),
         functions_fingerprint text,
         applied_at timestamptz not null default pg_catalog.now()
     );
 {_END}"""
 
 
-def _step(number: int, ddl: str) -> str:
+def _step(version: Version) -> str:
+    number, serves_from, ddl = version
     return f"""\
 {_BEGIN}
     if not exists (select from {{schema}}.schema_version v where v.version = {number}) then
 {ddl}
-    insert into {{schema}}.schema_version (version) values ({number});
+    insert into {{schema}}.schema_version (version, serves_from) values ({number}, {serves_from});
     end if;
 {_END}"""
 
@@ -154,5 +189,15 @@ def _functions_step() -> str:
 {opening()}
     update {{schema}}.schema_version v set functions_fingerprint = '{fingerprint}'
     where v.version = {SCHEMA_VERSION};
+    end if;
+{_END}"""
+
+
+def _roles_step(prefix: str) -> str:
+    return f"""\
+{_BEGIN}
+    -- What belongs to a newer library's roles is not known here, and would be taken from them.
+    if not exists (select from {{schema}}.schema_version v where v.version > {SCHEMA_VERSION}) then
+{role_grants(prefix)}
     end if;
 {_END}"""

@@ -29,7 +29,7 @@ FUNCTIONS = """
     from pg_proc p where p.pronamespace = %(schema)s::regnamespace
 """
 VERSIONS = """
-    select 'version', v.version, v.functions_fingerprint from {schema}.schema_version v
+    select 'version', v.version, v.serves_from, v.functions_fingerprint from {schema}.schema_version v
 """
 
 

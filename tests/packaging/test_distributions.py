@@ -31,6 +31,7 @@ def in_repository(folder: str) -> set[str]:
     return {path.relative_to(ROOT).as_posix() for path in kept}
 
 
+@pytest.mark.fault("I15")
 def test_the_wheel_is_the_package(built: Path) -> None:
     """SQL and py.typed included; no tests, no caches."""
     (path,) = built.glob("*.whl")
@@ -42,6 +43,7 @@ def test_the_wheel_is_the_package(built: Path) -> None:
     assert {Path(name).suffix for name in names} == {".py", ".sql", ".typed"}
 
 
+@pytest.mark.fault("I15")
 def test_the_source_distribution_is_the_repository(built: Path) -> None:
     """So that all that it holds can be tested, measured and built again from it."""
     (path,) = built.glob("*.tar.gz")

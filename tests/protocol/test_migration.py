@@ -160,7 +160,7 @@ def test_functions_are_written_anew_when_they_differ(queue: Queue) -> None:
     queue.migrate()
     assert queue.eye.value(source) == right
     queue.eye.rows(broken)
-    queue.eye.rows("insert into {schema}.schema_version values (9999, 'newer')")
+    queue.eye.rows("insert into {schema}.schema_version values (9999, 1, 'newer')")
     queue.migrate()
     assert queue.eye.value(source) == "begin end"
 

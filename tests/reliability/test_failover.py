@@ -15,7 +15,7 @@ import pytest
 from psycopg_pool import PoolTimeout
 
 from cuckmq import Context, JobState, Orchestrator, Worker
-from cuckmq.errors import DatabaseReadOnly, EnqueueUnknown
+from cuckmq.errors import DatabaseReadOnly, EnqueueUnknown, JobNotFound
 from tests.reliability.rig import Rig, WorkerProcess, rig_for
 from tests.reliability.rigs.pair import Pair
 from tests.support.eventually import eventually
@@ -31,12 +31,13 @@ class Play:
 
     Attributes:
         acked: the ids of the jobs whose enqueue() returned, by their number.
+        workers: the processes.
     """
 
     def __init__(self, pair: Pair, rig: Rig, context: Context) -> None:
         self.pair, self.rig, self.context = pair, rig, context
         self.acked: dict[int, int] = {}
-        self._workers: list[WorkerProcess] = []
+        self.workers: list[WorkerProcess] = []
 
     async def start(self) -> None:
         """Start two workers, and the producer."""
@@ -44,7 +45,7 @@ class Play:
         ((self._first_slot,),) = self.rows(
             f"select extract(epoch from next_at) / {REPEAT_SECS} from {SCHEMA}.schedule"
         )
-        self._workers = [await self.rig.start(name=f"w{number}", **options) for number in range(2)]
+        self.workers = [await self.rig.start(name=f"w{number}", **options) for number in range(2)]
         self._producer = asyncio.create_task(self._produce())
 
     async def _produce(self) -> None:
@@ -89,7 +90,7 @@ class Play:
             " and state in ('scheduled', 'queued', 'running')"
         )
         await eventually(lambda: self.rows(query) == [(0,)], timeout_secs=60)
-        for worker in self._workers:
+        for worker in self.workers:
             assert worker.is_alive
             worker.send(signal.SIGTERM)
             assert await worker.wait() == 0
@@ -181,6 +182,17 @@ async def test_an_asynchronous_standby_loses_what_it_had_not_heard(tmp_path: Pat
             assert 50 <= len(lost) <= num_lost_at_most
             # What was lost is one piece: the last that went in before the crash.
             assert lost == {number for number in play.acked if min(lost) <= number <= max(lost)}
+            # The identity of a lost job is nobody else's, so that who holds it is told that it is gone.
+            assert await play.context.jobs.get_many([play.acked[number] for number in lost]) == []
+            assert len(set(play.acked.values())) == len(play.acked)
+            effect = play.context.definitions["effect"]
+            with pytest.raises(JobNotFound):
+                await effect.handle(play.acked[min(lost)]).result(timeout_secs=5)
+            old_worker = max(worker.worker_id for worker in play.workers)
+            assert (await play.rig.start()).worker_id > old_worker + 1_000_000_000
+            # And whoever asks for all that were put in by now still gets them.
+            await effect.enqueue(0, delay_secs=3600, channel="late")
+            assert await play.context.channels.purge("late") == 1
     finally:
         pair.close()
 

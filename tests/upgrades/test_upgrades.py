@@ -17,7 +17,7 @@ import cuckmq.database.migrate as machinery
 from cuckmq import Context, Worker
 from cuckmq.database.migrate import apply
 from cuckmq.errors import SchemaBusy
-from cuckmq.schema import _step, generate_migration_sql, render
+from cuckmq.schema import Version, _step, generate_migration_sql, render
 from tests.support.eventually import eventually, eventually_sync
 from tests.support.queue import Queue
 
@@ -57,7 +57,10 @@ async def test_a_new_version_under_load(
         putting = asyncio.create_task(put())
         async with await psycopg.AsyncConnection.connect(dsn) as idler:
             await idler.execute(f"select count(*) from {context.schema}.job".encode())
-            fragments = [*generate_migration_sql(context.schema), render(_step(2, NEXT), context.schema)]
+            fragments = [
+                *generate_migration_sql(context.schema),
+                render(_step(Version(2, 1, NEXT)), context.schema),
+            ]
             changing = asyncio.create_task(apply(dsn, fragments))
             async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as eye:
                 waiting = "select from pg_locks where not granted and relation = %s::regclass"
@@ -88,7 +91,7 @@ async def test_a_migration_that_finds_no_moment_says_so(
 ) -> None:
     """And has changed nothing."""
     monkeypatch.setattr(machinery, "LOCK_TIMEOUT_SECS", 0.05)
-    fragment = render(_step(2, NEXT), context.schema)
+    fragment = render(_step(Version(2, 1, NEXT)), context.schema)
     async with await psycopg.AsyncConnection.connect(dsn) as idler:
         await idler.execute(f"select count(*) from {context.schema}.job".encode())
         with pytest.raises(SchemaBusy, match="pg_stat_activity"):

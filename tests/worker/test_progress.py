@@ -147,9 +147,15 @@ async def test_who_has_lost_the_job_writes_nothing(context: Context):
         taken.set()
 
     await context.deploy()
-    # Hearts so slow that none of them notices the theft first and cancels the attempt.
     worker = Worker(context, heartbeat_secs=60, lease_secs=180)
+
+    async def has_beaten() -> bool:
+        (info,) = await context.workers.list()
+        return info.latency_secs is not None
+
     async with worker:
+        # So slow a heart notices no theft and cancels no attempt, but in its first beat, which may be late.
+        await eventually(has_beaten)
         handle = await fenced.enqueue()
         await asyncio.wait_for(taken.wait(), 20)
         assert (await handle.get()).notes == {}

@@ -76,6 +76,7 @@ async def told_of(dsn: str, schema: str, redact: Callable[[str, str], str] | Non
     return told
 
 
+@pytest.mark.fault("I9")
 async def test_redact_decides_what_is_told(dsn: str, schema: str, caplog: pytest.LogCaptureFixture) -> None:
     """I9: messages, tracebacks with their causes, long ones, verdicts, processes, pulled jobs."""
     caplog.set_level(logging.DEBUG)
@@ -87,6 +88,7 @@ async def test_redact_decides_what_is_told(dsn: str, schema: str, caplog: pytest
     assert any(KEPT in each for each in told)
 
 
+@pytest.mark.fault("I9")
 @pytest.mark.parametrize("redact", [leave, forget])
 async def test_a_redact_that_fails_has_allowed_nothing(
     dsn: str, schema: str, caplog: pytest.LogCaptureFixture, redact: Callable[[str, str], str]

@@ -58,6 +58,7 @@ declare
     v_is_delayed boolean;
     v_is_blocked boolean := p_needs_ids <> '{}' and p_needs_ids is not null;
     v_unique_keys text[];
+    v_id_base bigint;
     v_ids bigint[];
     v_job_ids bigint[];
 begin
@@ -128,8 +129,9 @@ begin
 
     -- A small statement for each table that has to be written, and none for the others: one statement with a branch
     -- for every case took longer to get ready than a single job takes to be put in.
+    v_id_base := {schema}.id_base();
     v_job_ids := coalesce(v_ids, array(
-        select nextval('{schema}.job_id_seq') from generate_series(1, cardinality(p_payloads))));
+        select v_id_base + nextval('{schema}.job_id_seq') from generate_series(1, cardinality(p_payloads))));
     insert into {schema}.job (
         id, definition_id, lane_id, num_attempts, num_stalls, num_failures, run_at, created_at, job_group,
         payload, expires_at, keep_succeeded_secs, keep_failed_secs, is_tied)

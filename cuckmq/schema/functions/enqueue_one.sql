@@ -23,9 +23,10 @@ begin
         raise exception 'a job group has from 1 to 500 characters' using errcode = 'CQ003';
     end if;
     insert into {schema}.job (
-        definition_id, lane_id, num_attempts, num_stalls, num_failures, run_at, created_at, job_group, payload,
+        id, definition_id, lane_id, num_attempts, num_stalls, num_failures, run_at, created_at, job_group, payload,
         keep_succeeded_secs, keep_failed_secs)
-    select d.id, d.lane_id, d.num_attempts, d.num_stalls, d.num_failures, v_now, v_now,
+    select {schema}.id_base() + nextval('{schema}.job_id_seq'),
+        d.id, d.lane_id, d.num_attempts, d.num_stalls, d.num_failures, v_now, v_now,
         coalesce(p_job_group, d.job_group), p_payload::json, d.keep_succeeded_secs, d.keep_failed_secs
     from {schema}.job_definition d
     join {schema}.lane l on l.id = d.lane_id

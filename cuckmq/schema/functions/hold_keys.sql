@@ -35,6 +35,7 @@ set jit = off
 set enable_bitmapscan = off
 as $$
 declare
+    v_id_base bigint := {schema}.id_base();
     v_ids bigint[];
     v_place integer;
     v_key text;
@@ -48,7 +49,7 @@ begin
         raise exception 'a unique key has from 1 to 500 characters' using errcode = 'CQ003';
     end if;
     -- All ids first, so that they follow the payloads: in a group's line the id is the place.
-    v_ids := array(select nextval('{schema}.job_id_seq') from generate_series(1, cardinality(p_keys)));
+    v_ids := array(select v_id_base + nextval('{schema}.job_id_seq') from generate_series(1, cardinality(p_keys)));
     for v_place, v_key in
         select u.place, u.key from unnest(p_keys) with ordinality u(key, place)
         where u.key is not null order by u.key collate "C", u.place

@@ -16,7 +16,7 @@ set jit = off
 as $$
 declare
     v_lane_ids integer[] := {schema}.lanes_of(p_channel);
-    v_newest_id bigint := coalesce(p_newest_id, (select s.last_value from {schema}.job_id_seq s));
+    v_newest_id bigint := coalesce(p_newest_id, (select max(j.id) from {schema}.job j));
     v_job_ids bigint[];
 begin
     v_job_ids := array(

@@ -16,8 +16,10 @@ as $$
 begin
     insert into {schema}.channel as c (name) select u.name from unnest(p_channels) u(name) order by u.name
     on conflict (name) do update set destroyed_at = null where c.destroyed_at is not null;
-    insert into {schema}.worker as w (name, host, pid, version, concurrency, channels, lease_secs)
-    values (p_name, p_host, p_pid, p_version, p_concurrency, p_channels, p_lease_secs)
+    insert into {schema}.worker as w (id, name, host, pid, version, concurrency, channels, lease_secs)
+    overriding system value
+    values ({schema}.id_base() + nextval('{schema}.worker_id_seq'),
+        p_name, p_host, p_pid, p_version, p_concurrency, p_channels, p_lease_secs)
     returning w.id into worker_id;
     if p_channels is not null then
         channel_ids := array(select c.id from {schema}.channel c where c.name = any(p_channels));

@@ -1,3 +1,5 @@
+-- Serves libraries from version 1.
+--
 -- A job's state is the table that holds its entry.
 --
 -- `job` is the letter, written once, and kept until it is forgotten. Where it stands is told by one small row in
@@ -72,6 +74,7 @@ create table {schema}.schedule (
     check ((repeat_secs is null) <> (cron is null))
 );
 
+-- The lower part of an id; id_base() is the upper.
 create sequence {schema}.job_id_seq as bigint;
 
 -- Each claim of a job ends in an error, a stall, a return (snoozed, or given back) or for good. So the sum of
@@ -80,7 +83,7 @@ create sequence {schema}.job_id_seq as bigint;
 -- A tied job has something that its end must touch: a unique key, or the moment at which it expires. Or rows
 -- elsewhere that go when it is forgotten. See untie().
 create table {schema}.job (
-    id bigint primary key default nextval('{schema}.job_id_seq'),
+    id bigint primary key,
     definition_id integer not null,
     lane_id integer not null,
     num_attempts integer not null,
