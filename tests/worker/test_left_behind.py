@@ -29,7 +29,13 @@ async def main():
     if sys.argv[3] == "busy":
         await long.enqueue()
         await begun.wait()
+    # A pool that is about to connect swallows its cancellation by itself; that is not what this is about.
+    while not is_at_rest((await context.database._open()).get_stats()):
+        await asyncio.sleep(0.02)
     raise RuntimeError("the program's own error")
+
+def is_at_rest(stats):
+    return stats["pool_size"] == stats["pool_available"] and not stats.get("requests_waiting")
 
 asyncio.run(main())
 """
