@@ -55,13 +55,18 @@ class Scribe(Protocol):
 
 
 class Outbox:
-    """What one attempt has said and nobody has taken yet. Any thread may put something in."""
+    """What one attempt has said and nobody has taken yet. Any thread may put something in.
 
-    __slots__ = ("_lock", "_said")
+    Attributes:
+        is_lost: whether something it said was not written, since the job is another worker's by now.
+    """
+
+    __slots__ = ("_lock", "_said", "is_lost")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._said: Said | None = None
+        self.is_lost = False
 
     @property
     def is_empty(self) -> bool:

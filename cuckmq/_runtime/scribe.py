@@ -85,7 +85,7 @@ class Scribe:
             # What was taken for a turn that is under way is written, or given back, when the pen is free.
             async with self._pen:
                 verdict = (await self._write([attempt])).get(attempt)
-            if verdict == "lost":
+            if attempt.outbox.is_lost:  # found out now, or by a turn that was under way
                 raise AttemptLost(f"job {attempt.job_id} was given to another worker")
             if verdict == "too_long":
                 raise ConfigurationError(f"the notes of job {attempt.job_id} are too long: {_TOO_LONG}")
@@ -142,6 +142,7 @@ class Scribe:
                 case "too_long":
                     _logger.warning("job %s (%s): %s", attempt.job_id, attempt.name, _TOO_LONG)
                 case _:
+                    attempt.outbox.is_lost = True
                     _logger.info("job %s was lost; what it says is dropped", attempt.job_id)
         return {attempt: verdicts[job_id] for job_id, (attempt, _) in taken.items()}
 

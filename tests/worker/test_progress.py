@@ -193,3 +193,30 @@ async def test_what_cannot_be_kept_is_refused_at_once(context: Context):
         await handle.result(timeout_secs=10)
     assert complaints == ["all"]
     assert (await handle.get()).notes == {"short": 1}
+
+
+async def test_a_flush_tells_of_a_loss_that_was_found_before(context: Context):
+    """G6: the scribe may find out first, and flush() does not return as if all was written."""
+    answers: list[str] = []
+
+    @context.job(name="slow_to_flush")
+    async def slow_to_flush(payload: None, attempt: Attempt) -> None:
+        if attempt.stall_count:
+            return
+        async with context.database.connection() as connection:
+            await connection.execute(
+                f'update "{context.schema}".running set attempt = attempt + 7 where job_id = %s',
+                (attempt.job_id,),
+            )
+        attempt.update({"by": "a zombie"})
+        await eventually(lambda: attempt.outbox.is_empty and attempt.outbox.is_lost)
+        try:
+            await attempt.flush()
+        except AttemptLost as error:
+            answers.append(str(error))
+
+    await context.deploy()
+    async with Worker(context, heartbeat_secs=60, lease_secs=180):
+        handle = await slow_to_flush.enqueue()
+        await eventually(lambda: answers)
+    assert answers == [f"job {handle.id} was given to another worker"]
