@@ -124,6 +124,11 @@ async def test_within_its_own_transaction(context: Context):
     assert (await handle.get()).progress == 1
 
 
+async def has_beaten(context: Context) -> bool:
+    (info,) = await context.workers.list()
+    return info.latency_secs is not None
+
+
 async def test_who_has_lost_the_job_writes_nothing(context: Context):
     """G6, F5: the fence of every outcome holds for notes."""
     answers: list[str] = []
@@ -149,13 +154,9 @@ async def test_who_has_lost_the_job_writes_nothing(context: Context):
     await context.deploy()
     worker = Worker(context, heartbeat_secs=60, lease_secs=180)
 
-    async def has_beaten() -> bool:
-        (info,) = await context.workers.list()
-        return info.latency_secs is not None
-
     async with worker:
         # So slow a heart notices no theft and cancels no attempt, but in its first beat, which may be late.
-        await eventually(has_beaten)
+        await eventually(lambda: has_beaten(context))
         handle = await fenced.enqueue()
         await asyncio.wait_for(taken.wait(), 20)
         assert (await handle.get()).notes == {}
@@ -217,6 +218,7 @@ async def test_a_flush_tells_of_a_loss_that_was_found_before(context: Context):
 
     await context.deploy()
     async with Worker(context, heartbeat_secs=60, lease_secs=180):
+        await eventually(lambda: has_beaten(context))
         handle = await slow_to_flush.enqueue()
         await eventually(lambda: answers)
     assert answers == [f"job {handle.id} was given to another worker"]
