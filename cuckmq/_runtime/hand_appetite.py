@@ -22,7 +22,7 @@ class HandAppetite(Appetite):
     def target(self) -> int:
         """How many jobs to have in hand."""
         num_waiting = self._desk.num_idle_lanes - self._desk.num_slices
-        return min(len(self._desk.in_hand) + num_waiting, self._num_lanes)
+        return min(self._desk.num_unfinished + num_waiting, self._num_lanes)
 
     @property
     def is_over(self) -> bool:
