@@ -35,11 +35,7 @@ MUTANTS: Final = {
         (
             Edit("finish", _FENCE, ""),
             Edit("settle", _FENCE, ""),
-            Edit(
-                "claim",
-                "where w.id = p_worker_id and not w.is_lost for key share",
-                "where true for key share",
-            ),
+            Edit("claim", "if not found then\n        raise", "if false then\n        raise"),
         ),
         rule="one_at_a_time",
         kinds=("oversleep_worker",),

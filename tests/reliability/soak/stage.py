@@ -99,7 +99,7 @@ class Stage:
         return await psycopg.AsyncConnection.connect(self.server.dsn, connect_timeout=5)
 
     async def reach(self) -> psycopg.AsyncConnection[Any]:
-        """Connect as connect() does, trying again while the server recovers from what was done to it before."""
+        """Connect, trying again while the server recovers from what was done to it before."""
         while True:
             try:
                 return await self.connect()
