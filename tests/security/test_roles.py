@@ -17,9 +17,9 @@ from tests.support.session import Session
 
 INTERNAL = """
     add_histograms channel_of charge claim count_line file_away finalize finish forget_channels group_hash
-    has_room hold_blocked hold_keys id_base is_same_json is_suspect lane_for mark_lost may_read_payloads move_jobs
-    need place promote put_back put_quota recount release_groups seat_of secs_until_due standing_lanes take_limited
-    take_slices unblock untie wake withdraw worker_lock
+    has_room hold_blocked hold_keys id_base is_same_json is_suspect lane_for mark_lost may_read_payloads
+    move_jobs need place promote put_back put_quota recount release_groups seat_of secs_until_due
+    standing_lanes take_limited take_slices unblock untie wake withdraw worker_lock
 """
 """Functions for other functions."""
 
