@@ -43,7 +43,8 @@ begin
             p_is_silent => p_is_silent, p_on_full => 'refuse'))[1];
     end if;
 
-    v_id := {schema}.id_base() + nextval('{schema}.job_id_seq');
+    v_id := nextval('{schema}.job_id_seq');  -- first, as it tells of a standby by the right error
+    v_id := v_id + {schema}.id_base();
     insert into {schema}.job (
         id, definition_id, lane_id, num_attempts, num_stalls, num_failures, run_at, created_at, job_group, payload,
         keep_succeeded_secs, keep_failed_secs)
