@@ -1,4 +1,5 @@
--- Takes up to p_limit entries that may run now, for this worker, and returns the jobs behind them.
+-- Takes up to p_limit entries that may run now, for this worker, and returns the jobs behind them. With a p_slice
+-- over 1 it may be a few more: the last slice is as long as the others.
 --
 -- What it promises: a job returned is `running` for this worker and nobody else, from the moment this
 -- commits; jobs of one group are never running for two workers. Lanes are walked by priority, then in
@@ -16,6 +17,11 @@
 -- Groups: a turn is passed over while someone is at that group (its advisory lock is taken; the lock
 -- saves waiting, the lease decides). Turns hold their lock to the end of the transaction, so p_limit
 -- bounds what one claim asks of the server's lock table.
+--
+-- Slices: a turn weighs as many jobs as it will give, up to a share of the limit that leaves every lane of the
+-- worker a turn, and sixteen at least. So where lines are long a claim takes few turns and much of each, and
+-- where each group has one job it takes as many turns as it may take jobs. What is counted here is only reckoned with;
+-- take_slices() looks for itself.
 --
 -- num_attempts, as returned, is how many errors may be in all: with a limit on failures, stalls lower it.
 --
@@ -66,6 +72,8 @@ declare
     v_limited_marks timestamptz[];
     v_limited record;
     v_limit integer := p_limit;
+    v_stint integer := greatest(1, least(p_slice, p_limit / (
+        select greatest(w.concurrency, 16) from {schema}.worker w where w.id = p_worker_id)));
     v_is_limited boolean := false;
     v_now timestamptz := clock_timestamp();
     v_has_due boolean;
@@ -133,15 +141,21 @@ begin
         with taken as (
             delete from {schema}.ready r where r.ctid = any(array(
                 select x.ctid from (
-                    select y.ctid, y.group_hash
+                    select y.ctid, y.group_hash, stint.n
                     from unnest(v_lane_ids, v_marks) lane(id, mark) cross join lateral (
                         select z.ctid, z.group_hash from {schema}.ready z
                         where z.lane_id = lane.id and z.run_at >= least(lane.mark, v_promoted)
                             and not z.is_suspect
                             and (z.definition_id is null or z.definition_id = any(p_definition_ids))
                         order by z.run_at limit v_limit for update skip locked
-                    ) y limit v_limit
-                ) x where x.group_hash is null or pg_try_advisory_xact_lock(x.group_hash)))
+                    ) y left join lateral (
+                        select row_number() over () as n from {schema}.waiting w
+                        where y.group_hash is not null and w.group_hash = y.group_hash and w.lane_id = lane.id
+                        limit v_stint
+                    ) stint on true
+                    limit v_limit
+                ) x where case when x.group_hash is null then true
+                    when x.n > 1 then false else pg_try_advisory_xact_lock(x.group_hash) end))
             returning r.lane_id, r.run_at, r.job_id, r.group_hash
         ), placed as (
             select t.* from taken t order by array_position(v_lane_ids, t.lane_id), t.run_at, t.job_id
@@ -156,7 +170,8 @@ begin
     if v_turns is not null then
         v_slices := {schema}.take_slices(p_worker_id, v_turns, v_turn_lane_ids, p_definition_ids,
             case when v_is_suspect or v_is_limited then 1
-                 else greatest(1, least(p_slice, p_limit / cardinality(v_turns))) end,
+                 else greatest(v_stint, least(p_slice, ceil(
+                    (p_limit - coalesce(cardinality(v_job_ids), 0))::numeric / cardinality(v_turns))::integer)) end,
             v_is_suspect);
         v_group_hashes := array_fill(null::bigint, array[coalesce(cardinality(v_job_ids), 0)])
             || v_slices.seats;
