@@ -277,4 +277,5 @@ class Dispatcher:
     async def _wait(self, until: float | None) -> None:
         timeout_secs = None if until is None or until == float("inf") else max(0.0, until - time.monotonic())
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._desk.changed.wait(), timeout_secs)
+            async with asyncio.timeout(timeout_secs):  # wait_for() takes two turns of the loop more
+                await self._desk.changed.wait()
