@@ -48,6 +48,7 @@ create or replace function {schema}.claim(
     out job_ids bigint[],
     out seats bigint[],
     out is_suspect boolean,
+    out claimed_at timestamptz,
     out due_secs double precision
 )
 language plpgsql
@@ -168,6 +169,7 @@ begin
             || v_slices.seats;
         job_ids := job_ids || v_slices.job_ids;
     end if;
+    claimed_at := clock_timestamp();  -- not after they are charged, or a span may seem to have had more than its rate
     if v_is_limited then
         perform {schema}.charge(job_ids);
     end if;
