@@ -3,16 +3,29 @@
 Not concurrent.futures: its threads are joined when the interpreter exits, so one work function that
 never returns would keep a worker from ending, whatever its shutdown time. These threads are daemons:
 a worker that gave up on one leaves it behind.
+
+To wake a thread, and to be woken by it, costs ten times as much as a short function, since the interpreter
+goes from hand to hand. So both are done sparingly:
+
+- A thread that has just taken a call up will be back for the next in a moment, as a rule, so no other is
+  woken for that. If it is not, if a call lies there for longer than PATIENCE_SECS, the loop wakes one for it.
+  Where nobody has taken anything up for so long, as with slow functions, another is woken at once.
+- A thread tells the loop what has ended when it finds nothing more to do. What has ended before a function
+  that takes its time the loop finds for itself when it looks, and it looks as long as calls lie there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+PATIENCE_SECS: Final = 0.001
 
 
 class _Call(NamedTuple):
@@ -20,7 +33,13 @@ class _Call(NamedTuple):
     arguments: tuple[Any, ...]
     run: Callable[..., Any]
     future: asyncio.Future[Any]
-    loop: asyncio.AbstractEventLoop
+    put_at: float
+
+
+class _Ended(NamedTuple):
+    future: asyncio.Future[Any]
+    result: Any
+    error: BaseException | None
 
 
 class Threads:
@@ -32,9 +51,16 @@ class Threads:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._calls: deque[_Call] = deque()
+        self._ended: deque[_Ended] = deque()
+        self._bell: SimpleQueue[bool] = SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._num_threads = 0
-        self._num_busy = 0
+        self._num_awake = 0
+        self._moved_at = 0.0
+        self._is_told = False
+        self._is_looking = False
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function in a thread, in a copy of the current context, and await what it returns.
@@ -48,35 +74,78 @@ class Threads:
 
         A future and no task: a SystemExit that passes through a task ends the event loop.
         """
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._num_busy += 1
-        self._calls.put(_Call(function, arguments, copy_context().run, future, loop))
-        if self._num_busy > self._num_threads:
-            self._num_threads += 1
-            name = f"{self._name}-{self._num_threads}"
-            threading.Thread(target=self._work, name=name, daemon=True).start()
+        now = time.monotonic()
+        call = _Call(function, arguments, copy_context().run, future, now)
+        with self._lock:
+            self._calls.append(call)
+            is_awaited = self._num_awake > 0 and now - self._moved_at < PATIENCE_SECS
+        if not is_awaited:
+            self._wake(1, now)
+        elif not self._is_looking:
+            self._is_looking = True
+            loop.call_later(PATIENCE_SECS, self._look, loop)
         return future
 
     def close(self) -> None:
         """Let the threads end as they become free."""
         for _ in range(self._num_threads):
-            self._calls.put(None)
+            self._bell.put(False)
+
+    def _wake(self, num: int, now: float) -> None:
+        """Have so many more threads at it. On the loop, as all that comes before."""
+        with self._lock:
+            num_asleep = self._num_threads - self._num_awake
+            self._num_awake += num
+            self._moved_at = now
+        for _ in range(min(num, num_asleep)):
+            self._bell.put(True)
+        for _ in range(num - num_asleep):
+            self._num_threads += 1
+            name = f"{self._name}-{self._num_threads}"
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take what has ended, and get threads for calls that nobody has come for."""
+        self._take_ended()
+        now = time.monotonic()
+        with self._lock:
+            num_overdue = sum(call.put_at <= now - PATIENCE_SECS for call in self._calls)
+        if num_overdue:
+            self._wake(num_overdue, now)
+        if self._calls:
+            loop.call_later(PATIENCE_SECS, self._look, loop)
+        else:
+            self._is_looking = False
+
+    def _take_ended(self) -> None:
+        self._is_told = False  # first, so that what ends from here on is told anew
+        while self._ended:
+            self._finish(*self._ended.popleft())
 
     def _work(self) -> None:
-        while (call := self._calls.get()) is not None:
-            result, error = None, None
-            try:
-                result = call.run(call.function, *call.arguments)
-            except BaseException as caught:  # noqa: BLE001 - whatever user code raises ends its job and nothing else
-                error = caught
-            if not call.loop.is_closed():
-                call.loop.call_soon_threadsafe(self._finish, call.future, result, error)
-            del call, result, error
+        while True:
+            with self._lock:
+                call = self._calls.popleft() if self._calls else None
+                if call is not None:
+                    self._moved_at = time.monotonic()
+                else:
+                    self._num_awake -= 1
+                    is_to_tell = bool(self._ended) and not self._is_told
+                    self._is_told = self._is_told or is_to_tell
+            if call is not None:
+                self._ended.append(_carry_out(call))
+                del call
+                continue
+            loop = self._loop
+            if is_to_tell and loop is not None and not loop.is_closed():
+                loop.call_soon_threadsafe(self._take_ended)
+            if not self._bell.get():
+                return
 
     def _finish(self, future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
-        self._num_busy -= 1
-        if future.done():
+        if future.done() or future.get_loop().is_closed():
             return
         if error is None:
             future.set_result(result)
@@ -84,3 +153,12 @@ class Threads:
             future.set_exception(RuntimeError(f"the work function raised {error!r}"))
         else:
             future.set_exception(error)
+
+
+def _carry_out(call: _Call) -> _Ended:
+    result, error = None, None
+    try:
+        result = call.run(call.function, *call.arguments)
+    except BaseException as caught:  # noqa: BLE001 - whatever user code raises ends its job and nothing else
+        error = caught
+    return _Ended(call.future, result, error)
