@@ -216,17 +216,20 @@ class Desk:
         self._ended[:0] = ended
         self._groups = groups | self._groups
 
-    def settled(self, ended: list[Ended]) -> None:
-        """Forget attempts that the queue has heard of.
+    def settled(self, ended: list[Ended]) -> list[tuple[Ended, Row]]:
+        """Forget attempts that the queue has heard of. Returns them, each with what it was claimed as.
 
         Call it before lay_down() takes in what came with the same answer: a job that was snoozed may be
         among that, under the same number. And lay_down() then tells whether anything is in hand, so
         that nobody is told so between the two.
         """
+        known = []
         for each in ended:
             row = self.in_hand.get(each.attempt.job_id)
             if row is not None and row.attempt == each.attempt.number:
                 del self.in_hand[row.job_id]
+                known.append((each, row))
+        return known
 
     def drop_other_lanes(self, lane_ids: list[int]) -> bool:
         """Let go of what has not started and is of none of these lanes. Tells whether there was any.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from cuckmq._runtime.appetite import Appetite
 from cuckmq._runtime.desk import Desk, Ended
@@ -61,7 +63,9 @@ class Exchanger:
         outcomes = [each.outcome for each in ended if each.outcome is not None]
         began_at, worker_id = time.monotonic(), self._session.worker_id
         known, marks = list(self._context.known), self._lookout.marks(began_at)
-        demand = Demand(self._session.channel_ids, known, limit, self._appetite.slice, marks)
+        demand = Demand(
+            self._session.channel_ids, known, limit, self._appetite.slice, marks, self._session.num_recalls
+        )
         try:
             rows = await self._session.run(exchange(worker_id, outcomes, list(groups), demand))
         except BaseException:
@@ -72,19 +76,19 @@ class Exchanger:
             claimed = []  # They are a worker's that was given up meanwhile, and go back with its lease.
         self._appetite.learn(len(ended), sum(each.duration_secs for each in ended), began_at)
         self._settle(ended, rows)
-        self._lay_down(claimed)
+        self._desk.lay_down(claimed)
+        self._count(self._tally.claimed, claimed, datetime.now(UTC))
         self._look_ahead(rows, claimed, demand, began_at)
         self._reporter.report(ended, groups, rows, claimed, worker_id)
         return any(each.outcome is None and each.attempt.ending == "stopping" for each in ended)
 
     def _settle(self, ended: list[Ended], rows: list[Row]) -> None:
-        self._tally.ended(ended, rows, self._desk.in_hand)
-        self._desk.settled(ended)
+        self._count(self._tally.ended, self._desk.settled(ended), rows)
         self._on_settled(ended, rows)
 
-    def _lay_down(self, claimed: list[Row]) -> None:
-        self._tally.claimed(claimed)
-        self._desk.lay_down(claimed)
+    def _count(self, count: Callable[..., None], *what: object) -> None:
+        """Have something counted when the next exchange is on its way, and the lanes have work again."""
+        asyncio.get_running_loop().call_soon(count, *what)
 
     def _look_ahead(self, rows: list[Row], claimed: list[Row], demand: Demand, began_at: float) -> None:
         """Learn from an exchange when to look again."""

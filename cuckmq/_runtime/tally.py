@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from cuckmq._runtime.desk import Ended
 from cuckmq.histogram import NUM_BUCKETS, bucket_of
@@ -50,28 +50,24 @@ class Tally:
         """Whether there is nothing to write."""
         return not self._counts
 
-    def claimed(self, rows: Iterable[Row]) -> None:
-        """Count how long jobs have stood in line."""
-        now = datetime.now(UTC) + self.skew
+    def claimed(self, rows: Iterable[Row], at: datetime) -> None:
+        """Count how long jobs have stood in line that came at this moment."""
+        now = at + self.skew
         for row in rows:
             counts = self._of(row)
             secs = max((now - row.run_at).total_seconds(), 0.0)
             counts.wait_secs += secs
             counts.wait_histogram[bucket_of(secs)] += 1
 
-    def ended(self, ended: Iterable[Ended], rows: Iterable[Row], in_hand: Mapping[int, Row]) -> None:
+    def ended(self, ended: Iterable[tuple[Ended, Row]], rows: Iterable[Row]) -> None:
         """Count what attempts came to, and how long they ran.
 
         Args:
-            ended: the attempts.
+            ended: the attempts, each with what it was claimed as.
             rows: what the queue had to say of them.
-            in_hand: what they were claimed as; call it before they are forgotten.
         """
         verdicts = {row.job_id: row.verdict for row in rows if row.verdict not in (None, "due", "emptied")}
-        for each in ended:
-            row = in_hand.get(each.attempt.job_id)
-            if row is None:
-                continue
+        for each, row in ended:
             counts = self._of(row)
             counts.run_secs += each.duration_secs
             counts.run_histogram[bucket_of(each.duration_secs)] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,6 @@ async def test_any_broken_promise_is_found(tmp_path: Path, mutant: str) -> None:
 async def must_be_found(folder: Path, mutant: str) -> None:
     """Play against a queue with a promise taken out."""
     # A broken queue may never come to an end, and need not: what it did is in the journals.
-    findings = await play(
-        folder, secs=25, seed=3, mutant=mutant, kinds=["freeze_worker"], drain_secs=10, slow_share=0.2
-    )
-    assert MUTANTS[mutant].rule in {finding.partition(":")[0] for finding in findings}
+    findings = await play(folder, secs=10, seed=3, mutant=mutant, drain_secs=2)
+    rules = Counter(finding.partition(":")[0] for finding in findings)
+    assert rules[MUTANTS[mutant].rule] > 0, f"found by {rules}"

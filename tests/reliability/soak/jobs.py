@@ -15,6 +15,8 @@ from cuckmq import Attempt, Context, Limits
 Note = Callable[..., None]
 
 BACKOFF_SECS: Final = 0.2
+SLOW_SECS: Final = 4.0
+"""How long the jobs take that are to outlast their worker's lease."""
 CONCURRENCY: Final = {"pair": 2, "chime": 1}
 """How many of a definition may run at once: by its limit, or since a moment is skipped while one is live."""
 RATES: Final = {"pace": (6, 2.0)}

@@ -12,14 +12,26 @@ import os
 import random
 import signal
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 
 from tests.reliability.soak.history import Journal
+from tests.reliability.soak.jobs import SLOW_SECS
 from tests.reliability.soak.stage import Stage
 
 TABLES: Final = ("job", "ready", "running", "worker", "finalized", "quota", "unique_key", "cancellation")
+
+MAX_LEASES: Final = 5
+"""How many leases a worker sleeps at most while nobody takes its jobs."""
+HOLDERS: Final = """
+    select w.pid, w.id, array_agg(r.job_id) from soak.running r
+    join soak.worker w on w.id = r.worker_id and not w.is_lost
+    join soak.job j on j.id = r.job_id and (j.payload->>'secs')::float8 = %s
+    where w.pid = any(%s) and r.claimed_at > clock_timestamp() - interval '1 second'
+    group by w.pid, w.id order by w.pid
+"""
+HEIRS: Final = "select 1 from soak.running r where r.job_id = any(%s) and r.worker_id <> %s"
 
 Fault = Callable[[Stage, random.Random], Awaitable[int | None]]
 
@@ -47,6 +59,29 @@ async def freeze_worker(stage: Stage, dice: random.Random) -> int | None:
     await asyncio.sleep(dice.uniform(0.5, 2.5) * stage.lease_secs)
     member.process.send_signal(signal.SIGCONT)
     return member.process.pid
+
+
+async def oversleep_worker(stage: Stage, dice: random.Random) -> int | None:
+    """SIGSTOP of one with a long job, until another runs that: what it says when it wakes must not count."""
+    end_at = asyncio.get_running_loop().time() + MAX_LEASES * stage.lease_secs
+    members = {each.process.pid: each for each in stage.workers}
+    holders = await _find(stage, HOLDERS, [SLOW_SECS, list(members)], end_at)
+    if not holders:
+        return None
+    pid, worker_id, job_ids = dice.choice(holders)
+    members[pid].process.send_signal(signal.SIGSTOP)
+    await _find(stage, HEIRS, [job_ids, worker_id], end_at)
+    members[pid].process.send_signal(signal.SIGCONT)
+    return members[pid].process.pid
+
+
+async def _find(stage: Stage, query: str, parameters: list[Any], end_at: float) -> list[Any]:
+    """Ask until there is an answer; none when there is none by then."""
+    rows = await stage.ask(query, parameters)
+    while not rows and asyncio.get_running_loop().time() < end_at:
+        await asyncio.sleep(0.1)
+        rows = await stage.ask(query, parameters)
+    return rows
 
 
 async def kill_orchestrator(stage: Stage, dice: random.Random) -> int | None:
@@ -109,7 +144,7 @@ async def lock_table(stage: Stage, dice: random.Random) -> int | None:
     table = dice.choice(
         ["job", "ready", "running", "worker", "finalized", "quota", "unique_key", "cancellation"]
     )
-    async with await stage.connect() as connection:
+    async with await stage.reach() as connection:
         await connection.execute(f'lock table "{stage.schema}".{table} in access exclusive mode'.encode())
         await asyncio.sleep(dice.uniform(0.5, 1.5) * stage.lease_secs)
     return None
@@ -117,7 +152,7 @@ async def lock_table(stage: Stage, dice: random.Random) -> int | None:
 
 async def hold_snapshot(stage: Stage, dice: random.Random) -> int | None:
     """Keep a snapshot, as a backup does, so that no dead row can be removed."""
-    async with await stage.connect() as connection:
+    async with await stage.reach() as connection:
         await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
         await connection.execute("select 1")
         await asyncio.sleep(dice.uniform(2, 10))
@@ -137,8 +172,9 @@ async def take_all_connections(stage: Stage, dice: random.Random) -> int | None:
 FAULTS: Final[dict[str, Fault]] = {
     each.__name__: each
     for each in (
-        kill_worker, end_worker, freeze_worker, kill_orchestrator, freeze_orchestrator, cut_sessions,
-        kill_backend, crash_server, restart_server, lock_table, hold_snapshot, take_all_connections,
+        kill_worker, end_worker, freeze_worker, oversleep_worker, kill_orchestrator, freeze_orchestrator,
+        cut_sessions, kill_backend, crash_server, restart_server, lock_table, hold_snapshot,
+        take_all_connections,
     )
 }  # fmt: skip
 

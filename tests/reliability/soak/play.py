@@ -6,7 +6,6 @@ import asyncio
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +26,8 @@ LEASE_SECS: Final = 2.5
 NUM_WORKERS: Final = 3
 NUM_ORCHESTRATORS: Final = 2
 NUM_PRODUCERS: Final = 2
+SLOW_SHARE: Final = 0.05
+"""Of the jobs that just sleep, how many sleep for longer than a lease."""
 SETTINGS: Final = {"max_connections": "60", "log_lock_waits": "on"}
 ALARMING: Final = re.compile(r"never retrieved|Traceback|Task was destroyed|RuntimeWarning|Fatal")
 
@@ -50,10 +51,8 @@ async def play(
     *,
     secs: float,
     seed: int,
-    kinds: Sequence[str] = tuple(FAULTS),
     mutant: str | None = None,
     drain_secs: float = 90.0,
-    slow_share: float = 0.05,
 ) -> list[str]:
     """Play one soak, and return what the judge found.
 
@@ -61,13 +60,17 @@ async def play(
         folder: for the server and the journals.
         secs: how long there are work and faults; healing and draining come after that.
         seed: of the schedule of faults.
-        kinds: of faults.
-        mutant: which promise to take out of the queue, if any.
+        mutant: which promise to take out of the queue, if any; it brings the faults and load that show it.
         drain_secs: how long the jobs may take to end once peace has come.
-        slow_share: of the jobs that just sleep, how many sleep for longer than a lease.
     """
+    kinds, slow_share, is_deaf = tuple(FAULTS), SLOW_SHARE, False
+    if mutant is not None:
+        kinds, slow_share, is_deaf = (
+            MUTANTS[mutant].kinds,
+            MUTANTS[mutant].slow_share,
+            MUTANTS[mutant].is_deaf,
+        )
     with EmbeddedPostgres.start(folder / "postgres", settings=SETTINGS) as server:
-        is_deaf = mutant is not None and MUTANTS[mutant].is_deaf
         stage = Stage(server, SCHEMA, folder, LEASE_SECS, is_deaf=is_deaf)
         context = Context(server.dsn, schema=SCHEMA)
         journal = Journal(folder, "soak")

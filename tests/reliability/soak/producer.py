@@ -13,10 +13,9 @@ from psycopg_pool import PoolTimeout
 from cuckmq import Context
 from cuckmq.errors import EnqueueUnknown
 from tests.reliability.soak.history import Journal
-from tests.reliability.soak.jobs import Task
+from tests.reliability.soak.jobs import SLOW_SECS, Task
 
 PAUSE_SECS = 0.02
-SLOW_SECS = 4.0
 LINGER_SECS = 20.0
 """How long jobs take that are cancelled soon."""
 BURST_EVERY_SECS = 5.0

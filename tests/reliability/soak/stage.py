@@ -98,6 +98,14 @@ class Stage:
         """Connect to the server, as somebody else."""
         return await psycopg.AsyncConnection.connect(self.server.dsn, connect_timeout=5)
 
+    async def reach(self) -> psycopg.AsyncConnection[Any]:
+        """Connect, trying again while the server recovers from what was done to it before."""
+        while True:
+            try:
+                return await self.connect()
+            except psycopg.OperationalError:
+                await asyncio.sleep(0.1)
+
     async def ask(self, query: str, parameters: list[Any] | None = None) -> list[Any]:
         """Ask the server something, trying again while it cannot be reached."""
         while True:
