@@ -34,7 +34,6 @@ from cuckmq._runtime.tally import Tally
 from cuckmq.context import Context
 from cuckmq.errors import CuckmqError, WorkerLost
 from cuckmq.log import get_log
-from cuckmq.protocol import workers
 from cuckmq.protocol.exchange import Row
 
 _logger = get_log("cuckmq.worker")
@@ -244,7 +243,7 @@ class Dispatcher:
         self._lookout.hint(time.monotonic())
 
     async def _recall(self) -> None:
-        (put_back,) = await self._session.run(workers.recall(self.worker_id, list(self._desk.in_hand)))
+        put_back = await self._session.recall(list(self._desk.in_hand))
         if put_back:
             _logger.info("worker %s put back %s jobs it had not heard of", self.worker_id, len(put_back))
         self._is_unsure = False

@@ -61,7 +61,9 @@ class Exchanger:
         outcomes = [each.outcome for each in ended if each.outcome is not None]
         began_at, worker_id = time.monotonic(), self._session.worker_id
         known, marks = list(self._context.known), self._lookout.marks(began_at)
-        demand = Demand(self._session.channel_ids, known, limit, self._appetite.slice, marks)
+        demand = Demand(
+            self._session.channel_ids, known, limit, self._appetite.slice, marks, self._session.num_recalls
+        )
         try:
             rows = await self._session.run(exchange(worker_id, outcomes, list(groups), demand))
         except BaseException:

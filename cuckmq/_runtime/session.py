@@ -39,6 +39,8 @@ class Session:
     Attributes:
         worker_id: of this incarnation; 0 while there is none.
         channel_ids: the channels served; None for all.
+        num_recalls: how often this incarnation has asked for a recall. An exchange that comes late, after one
+            that it does not know of, fails.
     """
 
     def __init__(self, context: Context, habits: Habits, *, on_registered: Callable[[int], None]) -> None:
@@ -49,6 +51,7 @@ class Session:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self.worker_id = 0
         self.channel_ids: list[int] | None = None
+        self.num_recalls = 0
 
     async def open(self) -> bool:
         """Connect and register, as far as either is needed. Tells whether the worker is a new one."""
@@ -68,6 +71,12 @@ class Session:
         (serving,) = await self.run(workers.serve(self.worker_id, channels))
         self._channels, self.channel_ids = channels, serving.channel_ids
         return serving.lane_ids
+
+    async def recall(self, kept_job_ids: list[int]) -> list[int]:
+        """Put back what the queue holds for this worker beside these jobs. Returns what was put back."""
+        self.num_recalls += 1
+        (put_back,) = await self.run(workers.recall(self.worker_id, kept_job_ids, self.num_recalls))
+        return put_back
 
     async def run(self, statement: Statement[RowT]) -> list[RowT]:
         """Run one statement, in a transaction of its own."""
@@ -124,4 +133,5 @@ class Session:
             )
         )
         self.worker_id, self.channel_ids = registration
+        self.num_recalls = 0
         self._on_registered(self.worker_id)

@@ -36,6 +36,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from cuckmq.database.attentive import AttentiveConnection
+
 DEFAULTS: Final[dict[str, Any]] = {
     "application_name": "cuckmq",
     "connect_timeout": 5,
@@ -93,7 +95,7 @@ def with_defaults(dsn: str) -> str:
 
 async def connect(dsn: str) -> psycopg.AsyncConnection[Any]:
     """Open a connection of one's own, ready for statements."""
-    connection = await psycopg.AsyncConnection.connect(with_defaults(dsn), autocommit=True)
+    connection = await AttentiveConnection.connect(with_defaults(dsn), autocommit=True)
     try:
         await configure(connection)
     except BaseException:

@@ -19,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from cuckmq.database.attentive import AttentiveConnection
 from cuckmq.database.connect import check, check_sync, configure, configure_sync, with_defaults
 from cuckmq.database.lend import Loan, come_to_rest
 from cuckmq.database.locate import locate_database
@@ -173,6 +174,7 @@ class Database:
             with_defaults(await asyncio.to_thread(lambda: self.dsn)),
             min_size=0,
             max_size=MAX_POOL_SIZE,
+            connection_class=AttentiveConnection,
             kwargs={"autocommit": True},
             configure=configure,
             check=check,

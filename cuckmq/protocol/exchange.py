@@ -11,9 +11,9 @@ from cuckmq.outcome import Outcome
 from cuckmq.protocol.statement import Statement
 
 SQL: Final = (
-    "select * from {schema}.exchange(%s, %s::bigint[], %s::integer[], %s::json, %s::bigint[], %s::integer[],"
-    " %s::text[], %s::text[], %s::text[], %s::float8[], %s::bigint[], %s::integer[], %s::integer[], %s, %s,"
-    " %s::integer[], %s::timestamptz[])"
+    "select * from {schema}.exchange(%s, %s::integer, %s::bigint[], %s::integer[], %s::json, %s::bigint[],"
+    " %s::integer[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::bigint[], %s::integer[],"
+    " %s::integer[], %s, %s, %s::integer[], %s::timestamptz[])"
 )
 
 
@@ -51,6 +51,7 @@ class Demand:
         limit: how many entries to take at most; 0 for none.
         slice: how many jobs of one group to take at most.
         marks: by lane, where earlier claims have come to; empty to look from the start.
+        num_recalls: how often it has recalled its jobs; asking without knowing of the latest, it gets none.
     """
 
     channel_ids: list[int] | None
@@ -58,6 +59,7 @@ class Demand:
     limit: int = 0
     slice: int = 1
     marks: dict[int, datetime] = field(default_factory=dict[int, datetime])
+    num_recalls: int = 0
 
 
 def exchange(
@@ -75,6 +77,7 @@ def exchange(
         SQL,
         (
             worker_id,
+            demand.num_recalls,
             _as_array(outcome.job_id for outcome in done),
             _as_array(outcome.attempt for outcome in done),
             f"[{','.join([outcome.detail or 'null' for outcome in done])}]",

@@ -19,7 +19,7 @@ BEAT: Final = """
     select *
     from {schema}.heartbeat(%s, %s::bigint[], %s::integer[], %s::float8), {schema}.look_around(%s::float8)
 """
-RECALL: Final = "select {schema}.recall(%s, %s::bigint[])"
+RECALL: Final = "select {schema}.recall(%s, %s::bigint[], %s::integer)"
 RETIRE: Final = "select {schema}.retire_worker(%s)"
 RESCUE: Final = """
     select worker_id, name, job_id, verdict, definition, reason from {schema}.rescue(%s::float8, %s::float8)
@@ -124,9 +124,15 @@ def heartbeat(
     return Statement(BEAT, (worker_id, job_ids, attempts, latency_secs, beat_secs), Pulse._make)
 
 
-def recall(worker_id: int, kept_job_ids: list[int]) -> Statement[list[int]]:
-    """Put back what the worker holds beside the given jobs; one row, of the ids put back."""
-    return Statement(RECALL, (worker_id, kept_job_ids), only)
+def recall(worker_id: int, kept_job_ids: list[int], num_recalls: int | None = None) -> Statement[list[int]]:
+    """Put back what the worker holds beside the given jobs; one row, of the ids put back.
+
+    Args:
+        worker_id: whose.
+        kept_job_ids: what it knows of.
+        num_recalls: how many recalls it has made with this one; see Demand. None for one more than before.
+    """
+    return Statement(RECALL, (worker_id, kept_job_ids, num_recalls), only)
 
 
 def retire_worker(worker_id: int) -> Statement[list[int]]:

@@ -35,7 +35,6 @@ _ASK: Final = frozenset(ROLES)
 
 DOORS: Final[dict[str, frozenset[str]]] = {
     "check_invariants": frozenset({"observer"}),
-    "claim": _WORK,
     "deploy": _WORK,
     "due_schedules": _WORK,
     "endings": frozenset({"producer", "worker"}),

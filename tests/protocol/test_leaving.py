@@ -71,13 +71,15 @@ def test_a_recall_waits_for_a_claim_that_nobody_heard_of(queue: Queue) -> None:
     assert queue.state(job_id) == "queued"
 
 
-def exchange(session: Session, worker_id: int, settled: list[int], definition_ids: list[int]) -> list[Any]:
+def exchange(
+    session: Session, worker_id: int, settled: list[int], definition_ids: list[int], num_recalls: int = 0
+) -> list[Any]:
     """Settle these first attempts as succeeded, and claim."""
     num = len(settled)
     return session.rows(
-        "select * from {schema}.exchange(%s, %s::bigint[], %s::integer[], %s::json, '{}', '{}', '{}', '{}',"
-        " '{}', '{}', '{}', null, %s::integer[], 10, 1, '{}', '{}')",
-        worker_id, settled, [1] * num, f"[{', '.join(['null'] * num)}]",
+        "select * from {schema}.exchange(%s, %s, %s::bigint[], %s::integer[], %s::json, '{}', '{}', '{}',"
+        " '{}', '{}', '{}', '{}', null, %s::integer[], 10, 1, '{}', '{}')",
+        worker_id, num_recalls, settled, [1] * num, f"[{', '.join(['null'] * num)}]",
         definition_ids,
     )  # fmt: skip
 
@@ -100,8 +102,22 @@ def test_an_exchange_overtaken_by_a_recall_claims_nothing(queue: Queue) -> None:
         exchanging.result(timeout=10)
     assert caught.value.sqlstate == "CQ002"
     assert (queue.state(settled), queue.state(unheard)) == ("running", "queued")
-    rows = exchange(queue.eye, worker_id, [settled], [ping])
+    rows = exchange(queue.eye, worker_id, [settled], [ping], num_recalls=1)
     assert unheard in {row[1] for row in rows}
+
+
+def test_an_exchange_that_comes_after_a_recall_claims_nothing(queue: Queue) -> None:
+    """M4: it was sent before, and lay in the network until the worker had recalled on a new connection."""
+    ping = queue.eye.deploy("PING")
+    worker_id = queue.eye.register()
+    settled = queue.eye.enqueue("PING")
+    queue.eye.claim(worker_id)
+    unheard = queue.eye.enqueue("PING")
+    assert queue.eye.recall(worker_id, [settled]) == []
+    with pytest.raises(psycopg.Error) as caught:
+        exchange(queue.session(), worker_id, [settled], [ping])
+    assert caught.value.sqlstate == "CQ002"
+    assert (queue.state(settled), queue.state(unheard)) == ("running", "queued")
 
 
 def test_a_suspect_that_is_given_back_stays_one(queue: Queue) -> None:

@@ -16,10 +16,10 @@ from cuckmq.schema.access import DOORS, HIDDEN, ROLES, role_prefix
 from tests.support.session import Session
 
 INTERNAL = """
-    add_histograms channel_of charge count_line file_away finalize finish forget_channels group_hash has_room
-    hold_blocked hold_keys id_base is_same_json is_suspect lane_for mark_lost may_read_payloads move_jobs need
-    place promote put_back put_quota recount release_groups seat_of secs_until_due standing_lanes take_limited
-    take_slices unblock untie wake withdraw worker_lock
+    add_histograms channel_of charge claim count_line file_away finalize finish forget_channels group_hash
+    has_room hold_blocked hold_keys id_base is_same_json is_suspect lane_for mark_lost may_read_payloads
+    move_jobs need place promote put_back put_quota recount release_groups seat_of secs_until_due
+    standing_lanes take_limited take_slices unblock untie wake withdraw worker_lock
 """
 """Functions for other functions."""
 
@@ -108,7 +108,7 @@ FORBIDDEN = {
         "insert into {schema}.finalized (job_id) values (1)",
         "insert into {schema}.job (id) values (1)",
         "truncate {schema}.job",
-        "select * from {schema}.claim(1, null, null, 1)",
+        "select {schema}.claim(1, null, null, 1, 1, null, null)",
         "select {schema}.cancel(1)",
         "select {schema}.retry('{1}')",
         "select {schema}.peek('_default', 1)",
@@ -143,7 +143,7 @@ FORBIDDEN = {
         "copy {schema}.job to stdout",
         "select {schema}.enqueue('PING')",
         "select {schema}.cancel(1)",
-        "select * from {schema}.claim(1, null, null, 1)",
+        "select {schema}.claim(1, null, null, 1, 1, null, null)",
         "select {schema}.find_jobs(p_payload => '1')",
         "select {schema}.endings('{1}')",
         "update {schema}.channel set name = 'x'",

@@ -9,6 +9,7 @@ Nothing waits. Delays end because the rows are set back, and workers die because
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -86,6 +87,7 @@ class Machine(RuleBasedStateMachine):
         self.model = Model()
         self.past: list[tuple[int, int, int]] = []  # attempts that are over: worker, job, number
         self.seats: dict[int, int | None] = {}
+        self.num_recalls: Counter[int] = Counter()
 
     def ask(self, statement: Statement[Any]) -> list[Any]:
         self.model.now += 0.001
@@ -242,7 +244,7 @@ class Machine(RuleBasedStateMachine):
     def _exchange(
         self, worker: int, outcomes: tuple[Outcome, ...] = (), groups: tuple[int, ...] = (), limit: int = 0
     ) -> list[Row]:
-        demand = Demand(None, list(self.definitions.values()), limit)
+        demand = Demand(None, list(self.definitions.values()), limit, num_recalls=self.num_recalls[worker])
         return self.ask(exchange(worker, outcomes, groups, demand))
 
     @precondition(lambda self: self.model.running())
@@ -318,7 +320,8 @@ class Machine(RuleBasedStateMachine):
     def let_go(self, number: int) -> None:
         worker = self.workers[number]
         self.past += [(worker, job.id, job.attempt) for job in self.model.running(worker)]
-        self.ask(workers.recall(worker, []))
+        self.num_recalls[worker] += 1
+        self.ask(workers.recall(worker, [], self.num_recalls[worker]))
         self.model.take_back(worker, is_stall=False)
 
     @rule()

@@ -6,9 +6,7 @@ import json
 from typing import Any
 
 from cuckmq.schema import render
-from tests.support.session import Session
-
-CLAIM = "select * from {schema}.claim(%s, null, array[1], %s, %s, %s::integer[], %s::timestamptz[])"
+from tests.support.session import CLAIM, Session
 
 
 def buffers(session: Session, sql: str, *parameters: Any) -> tuple[int, int]:
@@ -32,7 +30,8 @@ def claim_buffers(
     *,
     slice: int = 1,  # noqa: A002 - as the function has it
     mark: Any = None,
+    channel_ids: list[int] | None = None,
 ) -> tuple[int, int]:
     """Claim PING, and give the number of jobs and of pages touched."""
     lanes, marks = ([], []) if mark is None else ([1], [mark])
-    return buffers(session, CLAIM, worker_id, limit, slice, lanes, marks)
+    return buffers(session, CLAIM, worker_id, worker_id, channel_ids, [1], limit, slice, lanes, marks)

@@ -15,7 +15,7 @@ from cuckmq.schema import render
 
 
 class Claimed(NamedTuple):
-    """A row of claim()."""
+    """A job that was claimed."""
 
     job_id: int
     attempt: int
@@ -42,6 +42,13 @@ class Outcome(NamedTuple):
     delay_secs: float | None = 0.0
 
 
+CLAIM: Final = f"""
+    select {", ".join(Claimed._fields)} from {{schema}}.exchange(
+        %s, (select w.num_recalls from {{schema}}.worker w where w.id = %s),
+        '{{}}', '{{}}', '[]', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}',
+        %s::integer[], %s::integer[], %s, %s, %s::integer[], %s::timestamptz[])
+    where verdict is null
+"""
 ERROR: Final = '{"type": "ValueError", "message": "no"}'
 
 
@@ -141,14 +148,13 @@ class Session:
         channel_ids: list[int] | None = None,
         marks: dict[int, Any] | None = None,
     ) -> list[Claimed]:
-        """Call claim(); all definitions are known unless some are named."""
+        """Claim, and settle nothing; all definitions are known unless some are named."""
         if definition_ids is None:
             definition_ids = [row[0] for row in self.rows("select id from {schema}.job_definition")]
         marks = marks or {}
         rows = self.rows(
-            "select * from {schema}.claim(%s, %s::integer[], %s::integer[], %s, %s, %s::integer[],"
-            " %s::timestamptz[])",
-            worker_id, channel_ids, list(definition_ids), limit, slice, list(marks), list(marks.values()),
+            CLAIM, worker_id, worker_id, channel_ids, list(definition_ids), limit, slice,
+            list(marks), list(marks.values()),
         )  # fmt: skip
         return [Claimed._make(row) for row in rows]
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from cuckmq import Attempt, Cancel, Context, Orchestrator, Worker, events
+from cuckmq.database.run import run
 from cuckmq.events import Event
+from cuckmq.protocol.exchange import Demand, exchange
 from tests.support.eventually import eventually
 
 
@@ -152,11 +154,9 @@ async def test_stalled_jobs_as_events(context: Context):
             f"select worker_id from \"{schema}\".register_worker('w', 'h', 1, '0', 1, null, 0.2)"
         )
         (dead_id,) = await cursor.fetchone() or (0,)
-        definition_ids = list(context.known)
+        demand = Demand(None, list(context.known), limit=9)
         for _ in ids:
-            await connection.execute(
-                f'select * from "{schema}".claim(%s, null, %s::integer[], 9)', (dead_id, definition_ids)
-            )
+            await run(connection, exchange(dead_id, [], [], demand), schema)
         await connection.commit()
     async with Worker(context):
         await eventually(lambda: len([e for e in told if isinstance(e, events.JobStalled)]) == 2)

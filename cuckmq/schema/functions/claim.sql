@@ -1,8 +1,13 @@
--- Takes up to p_limit entries that may run now, for this worker, and returns the jobs behind them.
+-- Takes up to p_limit entries that may run now, for this worker, and tells which jobs are behind them, in their order;
+-- of each job of a group the seat that was won for it; and whether it is a suspect. Part of exchange(), which
+-- starts them, and proves that the worker is alive.
 --
--- What it promises: a job returned is `running` for this worker and nobody else, from the moment this
--- commits; jobs of one group are never running for two workers. Lanes are walked by priority, then in
--- no fixed order, so that no channel starves another; within a lane, by run_at.
+-- Jobs of one group are never taken for two workers. Lanes are walked by priority, then in no fixed order,
+-- so that no channel starves another; within a lane, by run_at.
+--
+-- Where fewer jobs were found than asked for, due_secs tells how soon the next entry comes due, or a limit that holds
+-- entries back lets one through; null when there is nothing to wait for. Paused channels do not count. A worker
+-- that found nothing sleeps no longer than this.
 --
 -- Limits: what may not be taken now is a lane that is not walked. A paused one is left out; one with limits is
 -- served by take_limited(), before anything else, as far as they allow. Lanes without limits pay a look at
@@ -17,48 +22,31 @@
 -- saves waiting, the lease decides). Turns hold their lock to the end of the transaction, so p_limit
 -- bounds what one claim asks of the server's lock table.
 --
--- num_attempts, as returned, is how many errors may be in all: with a limit on failures, stalls lower it.
---
--- Expired: a job that nobody took in time comes without its payload. It is not to be run, only settled as
--- failed. (Most are found by expire() before; here it is certain.)
---
 -- Suspects: a job that stalled before is claimed with nothing beside it, so that if it takes its
 -- worker down again, it takes no others with it.
 --
--- Keys: a job whose key is held until it starts lets go of it here. Tied jobs alone are
--- looked for, all at once; where there are none the index is not touched.
---
 -- Plans: made on small tables and kept, or on large ones without statistics, they must walk the index in
--- its order. A bitmap scan looked cheaper to the planner, and sorted a million rows to give a hundred. And jobs are
--- looked up one by one, in a subquery that no join is made of: by statistics of a moment at which a table held dead
--- rows only, it has one row for ever, and walking all of it for each job seems no dearer than to look for one.
+-- its order. A bitmap scan looked cheaper to the planner, and sorted a million rows to give a hundred. What the
+-- planner may do is said by exchange(), here and in all other parts of it.
 --
 -- Locks, in this order: the quotas of limited lanes (waiting); then, never waiting: due entries, ready
--- entries, groups (advisory), leases, lines;
--- tied jobs' keys;
--- last the worker's own row, which proves that rescue() has not taken the worker for dead and keeps it
--- from doing so before this commits. Lost, or locked by rescue() at this moment: CQ002, and nothing was
--- claimed. (Waiting here could be a deadlock: rescue() locks the worker first and its jobs then.)
+-- entries, groups (advisory), leases, lines.
 create or replace function {schema}.claim(
     p_worker_id bigint,
     p_channel_ids integer[],
     p_definition_ids integer[],
     p_limit integer,
-    p_slice integer default 1,
-    p_marked_lane_ids integer[] default '{}',
-    p_marks timestamptz[] default '{}'
-) returns table (
-    job_id bigint, attempt integer, definition_id integer, lane_id integer, run_at timestamptz,
-    job_group text, group_hash bigint, is_suspect boolean, error_count integer, stall_count integer,
-    num_attempts integer, payload text
+    p_slice integer,
+    p_marked_lane_ids integer[],
+    p_marks timestamptz[],
+    out job_ids bigint[],
+    out seats bigint[],
+    out is_suspect boolean,
+    out due_secs double precision
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set enable_seqscan = off
-set jit = off
-set enable_bitmapscan = off
 as $$
-#variable_conflict use_column
 declare
     v_lane_ids integer[];
     v_marks timestamptz[];
@@ -68,40 +56,40 @@ declare
     v_limit integer := p_limit;
     v_is_limited boolean := false;
     v_now timestamptz := clock_timestamp();
+    v_next_at timestamptz;
     v_has_due boolean;
     v_has_suspect boolean;
     v_promoted timestamptz;
-    v_job_ids bigint[];
-    v_group_hashes bigint[];
     v_turns bigint[];
     v_turn_lane_ids integer[];
-    v_is_suspect boolean := false;
     v_slices record;
 begin
     select array_agg(x.id) filter (where not x.is_limited), array_agg(x.mark) filter (where not x.is_limited),
         array_agg(x.id) filter (where x.is_limited), array_agg(x.mark) filter (where x.is_limited),
-        bool_or(x.has_due), bool_or(x.has_suspect and not x.is_limited)
-    into v_lane_ids, v_marks, v_limited_lane_ids, v_limited_marks, v_has_due, v_has_suspect
+        min(x.next_at), bool_or(x.has_suspect and not x.is_limited)
+    into v_lane_ids, v_marks, v_limited_lane_ids, v_limited_marks, v_next_at, v_has_suspect
     from (
         select l.id, coalesce(m.mark, '-infinity') as mark, l.is_limited,
-            exists (select from {schema}.scheduled s where s.lane_id = l.id and s.run_at <= v_now) as has_due,
+            (select s.run_at from {schema}.scheduled s where s.lane_id = l.id order by s.run_at limit 1) as next_at,
             exists (select from {schema}.ready r where r.lane_id = l.id and r.is_suspect) as has_suspect
         from {schema}.lane l
         left join unnest(p_marked_lane_ids, p_marks) m(lane_id, mark) on m.lane_id = l.id
         where (p_channel_ids is null or l.channel_id = any(p_channel_ids)) and not l.is_paused
         order by l.priority desc, random()
     ) x;
+    v_has_due := v_next_at <= v_now;
+    is_suspect := false;
 
     -- A suspect of a lane without limits must not wait for a moment in which the others give nothing.
     if v_limited_lane_ids is not null and v_has_suspect is not true then
         v_promoted := {schema}.promote(v_limited_lane_ids, p_limit);
         v_limited := {schema}.take_limited(v_limited_lane_ids,
             array(select least(u.mark, v_promoted) from unnest(v_limited_marks) u(mark)), p_definition_ids, p_limit);
-        v_job_ids := v_limited.job_ids;
+        job_ids := v_limited.job_ids;
         v_turns := v_limited.turns;
         v_turn_lane_ids := v_limited.turn_lane_ids;
-        v_is_suspect := v_limited.is_suspect;
-        v_limit := p_limit - coalesce(cardinality(v_job_ids), 0) - coalesce(cardinality(v_turns), 0);
+        is_suspect := v_limited.is_suspect;
+        v_limit := p_limit - coalesce(cardinality(job_ids), 0) - coalesce(cardinality(v_turns), 0);
         v_is_limited := v_limit < p_limit;
     end if;
 
@@ -125,11 +113,11 @@ begin
         )
         select array_agg(t.job_id) filter (where t.job_id is not null),
             array_agg(t.group_hash) filter (where t.job_id is null), array_agg(t.lane_id), count(*) > 0
-        into v_job_ids, v_turns, v_turn_lane_ids, v_is_suspect
+        into job_ids, v_turns, v_turn_lane_ids, is_suspect
         from taken t;
     end if;
 
-    if not v_is_suspect and v_limit > 0 then
+    if not is_suspect and v_limit > 0 then
         with taken as (
             delete from {schema}.ready r where r.ctid = any(array(
                 select x.ctid from (
@@ -146,56 +134,27 @@ begin
         ), placed as (
             select t.* from taken t order by array_position(v_lane_ids, t.lane_id), t.run_at, t.job_id
         )
-        select v_job_ids || array_agg(p.job_id) filter (where p.job_id is not null),
+        select job_ids || array_agg(p.job_id) filter (where p.job_id is not null),
             v_turns || array_agg(p.group_hash) filter (where p.job_id is null),
             v_turn_lane_ids || array_agg(p.lane_id) filter (where p.job_id is null)
-        into v_job_ids, v_turns, v_turn_lane_ids
+        into job_ids, v_turns, v_turn_lane_ids
         from placed p;
     end if;
 
     if v_turns is not null then
         v_slices := {schema}.take_slices(p_worker_id, v_turns, v_turn_lane_ids, p_definition_ids,
-            case when v_is_suspect or v_is_limited then 1
+            case when is_suspect or v_is_limited then 1
                  else greatest(1, least(p_slice, p_limit / cardinality(v_turns))) end,
-            v_is_suspect);
-        v_group_hashes := array_fill(null::bigint, array[coalesce(cardinality(v_job_ids), 0)])
+            is_suspect);
+        seats := array_fill(null::bigint, array[coalesce(cardinality(job_ids), 0)])
             || v_slices.seats;
-        v_job_ids := v_job_ids || v_slices.job_ids;
+        job_ids := job_ids || v_slices.job_ids;
     end if;
-    if v_job_ids is null then
-        return;
-    end if;
-
-    return query
-    with claimed as materialized (
-        select u.place, u.group_hash, j.id, j.definition_id, j.lane_id, j.run_at, j.job_group,
-            j.error_count, j.stall_count, j.is_tied, j.keep_succeeded_secs,
-            least(j.num_attempts, j.num_failures - j.stall_count) as num_attempts,
-            case when j.expires_at <= clock_timestamp() then null else j.payload end as payload,
-            j.error_count + j.stall_count + j.return_count + 1 as attempt
-        from unnest(v_job_ids, v_group_hashes) with ordinality u(id, group_hash, place)
-        cross join lateral (select x.* from {schema}.job x where x.id = u.id offset 0) j
-    ), started as (
-        insert into {schema}.running (
-            job_id, definition_id, lane_id, worker_id, attempt, group_hash, is_tied, keep_succeeded_secs)
-        select c.id, c.definition_id, c.lane_id, p_worker_id, c.attempt, c.group_hash, c.is_tied,
-            c.keep_succeeded_secs
-        from claimed c
-    ), let_go as (
-        update {schema}.unique_key k set is_held = false
-        where k.job_id = any(array(select c.id from claimed c where c.is_tied))
-            and case when k.is_held then k.scope = 'queued' end  -- or all keys held may be walked
-    )
-    select c.id, c.attempt, c.definition_id, c.lane_id, c.run_at, c.job_group, c.group_hash, v_is_suspect,
-        c.error_count, c.stall_count, c.num_attempts, c.payload::text
-    from claimed c order by c.place;
-
     if v_is_limited then
-        perform {schema}.charge(v_job_ids);
+        perform {schema}.charge(job_ids);
     end if;
-
-    perform 1 from {schema}.worker w where w.id = p_worker_id and not w.is_lost for key share skip locked;
-    if not found then
-        raise exception 'worker % was taken for dead', p_worker_id using errcode = 'CQ002';
+    if coalesce(cardinality(job_ids), 0) < p_limit then
+        due_secs := case when v_has_due or v_limited_lane_ids is not null then {schema}.secs_until_due(p_channel_ids)
+            else extract(epoch from v_next_at - clock_timestamp()) end;
     end if;
 end $$;

@@ -47,6 +47,7 @@ create or replace function {schema}.enqueue_many(
 ) returns bigint[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_definition record;

@@ -5,17 +5,14 @@
 -- p_results is one JSON array of all results in the order of the jobs. Its elements go to history as they stand.
 -- (Arrays of text would be taken apart, put together and read as JSON three times on the way.)
 --
--- The fence is that of settle(): whoever cannot delete the `running` row is `lost`. Returns what settle() would:
--- a row for each that was lost, and for each job that ended because it waited for one of these. Locks as it does.
+-- The fence is that of settle(): whoever cannot delete the `running` row is lost. Returns the jobs that ended; the
+-- others are lost, and those that waited for these are for exchange() to see to. Locks as settle() does.
 create or replace function {schema}.finish(
     p_worker_id bigint, p_job_ids bigint[], p_attempts integer[], p_results json
-) returns table (id bigint, verdict text, definition text)
+) returns bigint[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set enable_seqscan = off
-set jit = off
 as $$
-#variable_conflict use_column
 declare
     v_job_ids bigint[];
 begin
@@ -41,14 +38,5 @@ begin
                 and not exists (select from {schema}.dependency d where d.needs_id = m.job_id)))
     )
     select array_agg(m.job_id) into v_job_ids from mine m;
-
-    if cardinality(v_job_ids) is distinct from cardinality(p_job_ids) then
-        return query select u.job_id, 'lost', null::text
-        from unnest(p_job_ids) u(job_id) where v_job_ids is null or u.job_id <> all(v_job_ids);
-    end if;
-    if exists (select from {schema}.dependency d where d.needs_id = any(v_job_ids)) then
-        return query select u.job_id, 'dependency_' || u.state, u.definition
-        from {schema}.unblock(array(
-            select distinct d.job_id from {schema}.dependency d where d.needs_id = any(v_job_ids))) u;
-    end if;
+    return v_job_ids;
 end $$;

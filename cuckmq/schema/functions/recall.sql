@@ -4,11 +4,14 @@
 -- made. Before it claims again it names the jobs it does have; all others of its own go back, and so
 -- do groups it holds a lease of without a job in hand. Called with no jobs by a worker that stops.
 -- It waits for a claim of the worker that is about to commit, and makes one that has not come so far
--- fail (exchange() looks at num_recalls), so nothing is claimed unheard after this.
+-- fail: the worker gives the recall a number, its exchanges say which they know of, and one that comes late knows of
+-- an earlier one. So nothing is claimed unheard after this. Without a number it is the next.
 -- A job of which a cancellation was asked is cancelled and not put back.
 -- The jobs put back are others' to take: their channels are woken.
 -- Returns the jobs put back. Locks the worker's row, then as settle() does.
-create or replace function {schema}.recall(p_worker_id bigint, p_kept_job_ids bigint[]) returns bigint[]
+create or replace function {schema}.recall(
+    p_worker_id bigint, p_kept_job_ids bigint[], p_num_recalls integer default null
+) returns bigint[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
@@ -20,7 +23,8 @@ declare
     v_suspects bigint[];
 begin
     perform 1 from {schema}.worker w where w.id = p_worker_id for update;
-    update {schema}.worker w set num_recalls = w.num_recalls + 1 where w.id = p_worker_id;
+    update {schema}.worker w set num_recalls = coalesce(p_num_recalls, w.num_recalls + 1)
+    where w.id = p_worker_id;
 
     -- In a statement of its own, so that the next sees each cancellation that came before it.
     perform 1 from {schema}.job j where j.id = any(array(
