@@ -13,9 +13,13 @@ import threading
 from collections.abc import Callable
 from typing import IO, Final, cast
 
-from cuckmq._runtime.frames import Frame, read_frame, write_frame
+from cuckmq._runtime.frames import Frame, FrameReader, write_frame
 from cuckmq.errors import ProcessDied
 from cuckmq.progress import Said
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
 _PROGRAM: Final = (
     "import json, sys; path, *rest = json.loads(sys.argv.pop()); sys.path[:] = path; "
@@ -32,16 +36,18 @@ class Child:
 
     Args:
         beat_secs: how often it is to beat.
+        on_up: called when it has come up.
 
     Attributes:
         num_jobs: how many it has taken up.
         num_silent_looks: how often in a row the warden has looked without a word from it since.
-        has_spoken: whether it has come up.
+        has_spoken: whether Python runs in it.
+        is_up: whether it has found what it is to run.
         blame: why it was killed, if the warden did.
         is_condemned: whether it was killed because its job was to stop.
     """
 
-    def __init__(self, beat_secs: float) -> None:
+    def __init__(self, beat_secs: float, on_up: Callable[[], None]) -> None:
         about = json.dumps([sys.path, os.getpid(), beat_secs])
         self._process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-c", _PROGRAM, about],
@@ -51,10 +57,17 @@ class Child:
         )
         self._inlet = cast("IO[bytes]", self._process.stdin)
         self._outlet = cast("IO[bytes]", self._process.stdout)
+        self._answers = FrameReader(self._outlet.fileno(), self._is_over)
+        self._poll = select.poll() if hasattr(select, "poll") else None
+        if self._poll is not None:
+            self._poll.register(self._outlet, select.POLLIN)
         self._saying = threading.Lock()
+        self._on_up = on_up
+        self._num_told_bytes = 0
         self.num_jobs = 0
         self.num_silent_looks = 0
         self.has_spoken = False
+        self.is_up = False
         self.blame: str | None = None
         self.is_condemned = False
 
@@ -73,27 +86,30 @@ class Child:
         Raises:
             ProcessDied: the process did. `has_begun` tells whether the work function may have.
         """
-        has_begun = False
+        is_ordered = False
         self.num_jobs += 1
         self.num_silent_looks = 0
         try:
+            self._num_told_bytes = 0
             self._say(order)
-            while (frame := read_frame(self._outlet.fileno(), self._is_over)) is not None:
+            is_ordered = True
+            while (frame := self._answers.read()) is not None:
                 self.num_silent_looks, self.has_spoken = 0, True
-                if frame["kind"] == "begun":
-                    has_begun = True
+                if frame["kind"] == "up":
+                    self.is_up = True
+                    self._on_up()
                 elif frame["kind"] == "said":
                     on_said(Said(*frame["said"]))
                 elif frame["kind"] != "beat":
                     return frame
         except (OSError, ValueError):
             pass  # A broken pipe, or half a frame: it is dead or will be.
-        raise self._died(has_begun=has_begun)
+        raise self._died(has_begun=is_ordered and self._has_read_order())
 
     def tell(self, ending: str) -> None:
         """Say to the work function that it should stop. May block if the process does not listen."""
         with contextlib.suppress(OSError):  # It is gone, so it has stopped.
-            self._say({"ending": ending})
+            self._num_told_bytes = self._say({"ending": ending})
 
     def kill(self, blame: str | None = None) -> None:
         """End it now. Twice is once."""
@@ -112,22 +128,30 @@ class Child:
         self._inlet.close()
         self._outlet.close()
 
-    def _say(self, frame: Frame) -> None:
+    def _say(self, frame: Frame) -> int:
         with self._saying:
-            write_frame(self._inlet.fileno(), frame)
+            return write_frame(self._inlet.fileno(), frame)
+
+    def _has_read_order(self) -> bool:
+        """Whether it had taken the order out of the pipe, and begun; it says nothing when it does.
+
+        What was said after the order may still lie there. Where nobody can tell, it has begun.
+        """
+        if sys.platform == "win32":
+            return True
+        unread = fcntl.ioctl(self._inlet.fileno(), termios.FIONREAD, bytes(4))
+        return int.from_bytes(unread, sys.byteorder) <= self._num_told_bytes
 
     def _is_over(self) -> bool:
         """Wait until there is something to read. Whether there is not, and the process has ended.
 
         Its end does not always end the pipe: a process that a work function has forked may hold it open.
         """
-        if not hasattr(select, "poll"):
+        if self._poll is None:
             return False
-        poll = select.poll()
-        poll.register(self._outlet, select.POLLIN)
-        while not poll.poll(_LOOK_SECS * 1000):
+        while not self._poll.poll(_LOOK_SECS * 1000):
             if self._process.poll() is not None:
-                return not poll.poll(0)
+                return not self._poll.poll(0)
         return False
 
     def _died(self, *, has_begun: bool) -> ProcessDied:

@@ -28,7 +28,7 @@ from typing import Any, Final, NamedTuple
 
 from cuckmq._runtime.answers import say_error, say_result
 from cuckmq._runtime.child_attempt import ChildAttempt
-from cuckmq._runtime.frames import Frame, read_frame, write_frame
+from cuckmq._runtime.frames import Frame, FrameReader, write_frame
 from cuckmq.outcome import Verdict
 from cuckmq.payload import Codec
 from cuckmq.signature import read_signature
@@ -60,18 +60,32 @@ class ChildMain:
         self._orders: SimpleQueue[tuple[Frame, ChildAttempt]] = SimpleQueue()
         self._attempt: ChildAttempt | None = None
         self._saying = threading.Lock()
+        self._is_up = False
 
     def run(self) -> None:
         """Begin."""
         threading.Thread(target=self._listen, name="cuckmq-listen", daemon=True).start()
         threading.Thread(target=self._beat, name="cuckmq-beat", daemon=True).start()
         while True:
-            order, attempt = self._orders.get()
-            self._say({"kind": "begun"})
-            self._say(_carry_out(order, attempt))
+            self._say(self._carry_out(*self._orders.get()))
+
+    def _carry_out(self, order: Frame, attempt: ChildAttempt) -> Frame:
+        try:
+            work = _find(order["target"])
+            if not self._is_up:
+                self._is_up = True
+                self._say({"kind": "up"})
+            arguments = (work.payload.decode(order["payload"]), attempt)[: work.num_arguments]
+            value = work.function(*arguments)
+            if isinstance(value, Verdict):
+                return say_error(value)
+            return say_result(work.result.encode(value))
+        except BaseException as error:  # noqa: BLE001 - whatever user code raises ends its job and nothing else
+            return say_error(error)
 
     def _listen(self) -> None:
-        while (frame := read_frame(self._inlet)) is not None:
+        orders = FrameReader(self._inlet)
+        while (frame := orders.read()) is not None:
             if "ending" in frame:
                 if self._attempt is not None:
                     self._attempt.ending = frame["ending"]
@@ -91,18 +105,6 @@ class ChildMain:
                 write_frame(self._outlet, frame)
         except OSError:
             os._exit(0)
-
-
-def _carry_out(order: Frame, attempt: ChildAttempt) -> Frame:
-    try:
-        work = _find(order["target"])
-        arguments = (work.payload.decode(order["payload"]), attempt)[: work.num_arguments]
-        value = work.function(*arguments)
-        if isinstance(value, Verdict):
-            return say_error(value)
-        return say_result(work.result.encode(value))
-    except BaseException as error:  # noqa: BLE001 - whatever user code raises ends its job and nothing else
-        return say_error(error)
 
 
 @functools.cache

@@ -2,6 +2,12 @@
 
 Each has a thread of the worker that talks with it, blocking; so the pool is Threads, and what they call.
 
+To start one takes a processor for half a second, which is a thousand short jobs. So another is started only
+when a job has waited for one, and no more at once than there are processors to start them. Until there is one
+for each processor it need not have waited for long (HASTE_SECS). Beyond that, more of them help only jobs
+that wait for something themselves: so it must have waited longer (GROW_SECS), or the last start be a while
+ago (GROW_PAUSE_SECS). Short jobs are done by few; long ones soon have a process each.
+
 Whose fault a death is:
 
 - A process that dies while it runs a job is that job's: the attempt ends in the error ProcessDied, which
@@ -21,6 +27,7 @@ Not concurrent.futures: there the death of one process breaks the pool for good 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections import deque
@@ -40,6 +47,9 @@ from cuckmq.protocol.exchange import Row
 _logger = get_log("cuckmq.worker")
 
 GRACE_SECS: Final = 3.0
+HASTE_SECS: Final = 0.005
+GROW_SECS: Final = 0.05
+GROW_PAUSE_SECS: Final = 5.0
 MAX_BEAT_SECS: Final = 1.0
 STORM_DEATHS: Final = 10
 STORM_SECS: Final = 15.0
@@ -69,13 +79,16 @@ class Processes:
         max_jobs: int,
         on_storm: Callable[[str], None],
     ) -> None:
-        self._threads = Threads(f"{name}-process")
+        self._threads = Threads(f"{name}-process", may_grow=self._may_grow)
         self._beat_secs = min(ping_secs / 4, MAX_BEAT_SECS)
         self._max_jobs = max_jobs
         self._on_storm = on_storm
         self._lock = threading.Lock()
-        self._idle: list[Child] = []
+        self._own = threading.local()
+        self._children: set[Child] = set()
         self._deaths: deque[float] = deque(maxlen=STORM_DEATHS)
+        self._num_processors = os.cpu_count() or 1
+        self._came_up_at = 0.0
         self._is_closed = False
         self.busy: set[Child] = set()
         self.is_broken = False
@@ -93,14 +106,12 @@ class Processes:
             "target": target, "payload": row.payload, "attempt": facts_of(attempt, row.num_attempts),
         }  # fmt: skip
         visit = _Visit()
-        talk = asyncio.ensure_future(self._threads.run(self._converse, order, visit, attempt))
+        talk = self._threads.begin(self._converse, order, visit, attempt)
         try:
-            await asyncio.wait([talk])
+            return understand(await asyncio.shield(talk))
         except asyncio.CancelledError:
             await _see_off(visit, talk, attempt)
             raise
-        try:
-            return understand(talk.result())
         except ProcessDied as death:
             self._check_storm()
             if not death.has_begun:
@@ -111,12 +122,23 @@ class Processes:
         """Kill them all. Blocks until they are gone."""
         with self._lock:
             self._is_closed = True
-            idle, self._idle = self._idle, []
+            idle = self._children - self.busy
             for child in self.busy:
                 child.kill()
         for child in idle:
             child.close()
         self._threads.close()
+
+    def _may_grow(self, waited_secs: float) -> bool:
+        """Tell whether to start another, if a job has waited for so long."""
+        with self._lock:
+            num_starting = self._threads.num_threads - sum(child.is_up for child in self._children)
+        up_secs = time.monotonic() - self._came_up_at
+        if waited_secs < HASTE_SECS or num_starting >= self._num_processors:
+            return False
+        if self._threads.num_threads < self._num_processors or min(waited_secs, up_secs) >= GROW_SECS:
+            return True
+        return up_secs >= GROW_PAUSE_SECS and not num_starting
 
     def _check_storm(self) -> None:
         if self.is_broken and not self._is_closed:
@@ -125,9 +147,8 @@ class Processes:
     def _converse(self, order: Frame, visit: _Visit, attempt: Attempt[Any]) -> Frame:
         """Have a process run the work function. In one of the threads."""
         while True:
-            child = self._take()
+            child = self._take(visit)
             try:
-                visit.begin(child)
                 answer = child.ask(order, attempt.hear)
             except ProcessDied as death:
                 self._bury(child, death)
@@ -137,25 +158,38 @@ class Processes:
                 self._give_back(child)
                 return answer
 
-    def _take(self) -> Child:
+    def _take(self, visit: _Visit) -> Child:
+        """Take the process of this thread, or make it one."""
+        child: Child | None = getattr(self._own, "child", None)
+        if child is None and not (visit.is_over or self.is_broken or self._is_closed):
+            child = self._own.child = Child(self._beat_secs, self._note_start)
         with self._lock:
-            if self.is_broken or self._is_closed:
-                raise ProcessDied("the pool of processes is closed", signal=None, has_begun=False)
-            child = self._idle.pop() if self._idle else Child(self._beat_secs)
-            self.busy.add(child)
-            return child
+            if child is not None:
+                self._children.add(child)
+                if not self.is_broken and not self._is_closed and visit.begin(child):
+                    self.busy.add(child)
+                    return child
+        if child is not None:
+            self._give_back(child)
+        raise ProcessDied("its job was to stop, or the pool is closed", signal=None, has_begun=False)
+
+    def _note_start(self) -> None:
+        self._came_up_at = time.monotonic()
 
     def _give_back(self, child: Child) -> None:
-        is_used_up = child.num_jobs >= self._max_jobs
         with self._lock:
             self.busy.discard(child)
-            if not is_used_up and not self._is_closed:
-                self._idle.append(child)
-                return
+        if child.num_jobs >= self._max_jobs or self._is_closed:
+            self._part_with(child)
+
+    def _part_with(self, child: Child) -> None:
+        self._own.child = None
         child.close()
+        with self._lock:
+            self._children.discard(child)
 
     def _bury(self, child: Child, death: ProcessDied) -> None:
-        child.close()
+        self._part_with(child)
         now = time.monotonic()
         with self._lock:
             self.busy.discard(child)
@@ -175,35 +209,43 @@ class _Visit:
         self._child: Child | None = None
         self.is_over = False
 
-    def begin(self, child: Child) -> None:
-        """Note who has it. A job that is to stop by now is not begun."""
+    def begin(self, child: Child) -> bool:
+        """Note who has it. False for a job that is to stop by now: it is not begun."""
         with self._lock:
-            self._child = child
-            if self.is_over:
-                child.condemn()
+            if not self.is_over:
+                self._child = child
+            return not self.is_over
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a process has it."""
+        return self._child is not None
 
     def tell(self, ending: str) -> None:
         """Say to the work function that it should stop."""
         if self._child is not None:
             self._child.tell(ending)
 
-    def end(self) -> None:
-        """Kill whoever has it, now or in a moment."""
+    def end(self) -> bool:
+        """Kill whoever has it. False if nobody has, and nobody will."""
         with self._lock:
             self.is_over = True
             if self._child is not None:
                 self._child.condemn()
+            return self._child is not None
 
 
 async def _see_off(visit: _Visit, talk: asyncio.Future[Frame], attempt: Attempt[Any]) -> None:
     try:
-        if attempt.ending in ("cancelled", "timeout"):
+        if attempt.ending in ("cancelled", "timeout") and visit.has_begun:
             # In a thread, since a process that does not listen may let it wait, until it is killed.
             asyncio.get_running_loop().run_in_executor(None, visit.tell, attempt.ending)
             await asyncio.wait([talk], timeout=GRACE_SECS)
     finally:
         if not talk.done():
-            visit.end()
-            await asyncio.wait([talk])
+            if visit.end():
+                await asyncio.wait([talk])
+            else:
+                talk.cancel()
         if not talk.cancelled():
             talk.exception()  # nobody else will ask, and asyncio would complain

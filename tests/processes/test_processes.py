@@ -11,10 +11,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cuckmq import Context, JobState, Worker
+from cuckmq import Context, JobHandle, JobState, Worker
 from cuckmq.errors import DefinitionError, JobCancelled, JobFailed, TooManyDeaths
 from tests.docs.pages import ROOT
 from tests.processes import work
@@ -28,6 +29,18 @@ def is_gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether each thread of a process has heard of SIGSTOP."""
+    stats = [
+        each.read_text().rpartition(")")[2].split()[0] for each in Path(f"/proc/{pid}/task").glob("*/stat")
+    ]
+    return set(stats) == {"T"}
+
+
+async def has_state(handle: JobHandle[Any], state: JobState) -> bool:
+    return (await handle.get()).state is state
 
 
 async def test_a_job_runs_in_a_process_of_its_own(context: Context):
@@ -113,6 +126,67 @@ async def test_a_process_that_died_while_idle_is_no_jobs_fault(context: Context)
         second = await handle.result(timeout_secs=30)
     assert (second["sum"], (await handle.get()).error_count) == (3, 0)
     assert second["pid"] != first["pid"]
+
+
+async def test_a_process_that_died_before_it_read_its_order_is_no_jobs_fault(context: Context):
+    """E28: it says nothing when it begins, so that is told by what lies in its pipe."""
+    add = context.job(name="add", executor="process")(work.add)
+    await context.deploy()
+    async with Worker(context, concurrency=1):
+        first = await (await add.enqueue(work.Sum(left=1, right=1))).result(timeout_secs=30)
+        os.kill(first["pid"], signal.SIGSTOP)
+        await eventually(lambda: is_stopped(first["pid"]))
+        handle = await add.enqueue(work.Sum(left=1, right=2))
+        await eventually(lambda: has_state(handle, JobState.RUNNING))
+        os.kill(first["pid"], signal.SIGKILL)
+        second = await handle.result(timeout_secs=30)
+    assert (second["sum"], (await handle.get()).error_count) == (3, 0)
+    assert second["pid"] != first["pid"]
+
+
+async def test_short_jobs_are_done_by_few(context: Context, monkeypatch: pytest.MonkeyPatch):
+    """E28: a start costs as much as a thousand of them; so no more are started than there are processors."""
+    for name in ("GROW_SECS", "GROW_PAUSE_SECS"):
+        monkeypatch.setattr(f"cuckmq._runtime.processes.{name}", 1e9)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    add = context.job(name="add", executor="process")(work.add)
+    await context.deploy()
+    async with Worker(context, concurrency=10):
+        handles = await add.enqueue_many([work.Sum(left=1, right=each) for each in range(200)])
+        pids = {(await each.result(timeout_secs=30))["pid"] for each in handles}
+    assert len(pids) <= 2
+
+
+async def test_long_jobs_have_a_process_each(context: Context, tmp_path: Path):
+    """E28: none waits for the end of another, however many processors there are."""
+    meet = context.job(name="meet", executor="process")(work.meet)
+    await context.deploy()
+    async with Worker(context, concurrency=4):
+        handles = await meet.enqueue_many([str(tmp_path)] * 4)
+        pids = {await each.result(timeout_secs=60) for each in handles}
+    assert len(pids) == 4
+
+
+async def test_a_job_is_cancelled_while_it_waits_for_a_process(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """E28: it never begins, and harms no process."""
+    monkeypatch.setattr("cuckmq._runtime.processes.GROW_SECS", 1e9)
+    monkeypatch.setattr("cuckmq._runtime.processes.GROW_PAUSE_SECS", 1e9)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    meet = context.job(name="meet", executor="process")(work.meet)
+    await context.deploy()
+    async with Worker(context, concurrency=2, heartbeat_secs=0.2):
+        one = await meet.enqueue(str(tmp_path))
+        await eventually(lambda: any(tmp_path.iterdir()), timeout_secs=30)
+        other = await meet.enqueue(str(tmp_path))
+        await eventually(lambda: has_state(other, JobState.RUNNING))
+        await other.cancel()
+        with pytest.raises(JobCancelled):
+            await other.result(timeout_secs=30)
+        for number in range(3):
+            (tmp_path / f"other-{number}").touch()
+        assert await one.result(timeout_secs=30)
 
 
 async def test_what_a_work_function_may_say(context: Context):

@@ -112,6 +112,14 @@ def ignore(path: str) -> None:
         time.sleep(60)
 
 
+def meet(folder: str) -> int:
+    """Come back when four are here at once."""
+    (Path(folder) / str(os.getpid())).touch()
+    while len(list(Path(folder).iterdir())) < 4:
+        time.sleep(0.01)
+    return os.getpid()
+
+
 def lie() -> int:
     return "no number"  # type: ignore[return-value]
 

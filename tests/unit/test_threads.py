@@ -125,3 +125,31 @@ def test_a_loop_that_ended_meanwhile_is_not_told() -> None:
     asyncio.run(again())
     assert done.is_set()
     threads.close()
+
+
+async def test_who_comes_back_in_a_moment_is_waited_for(threads: Threads) -> None:
+    counts = []
+    for _ in range(20):
+        calls = [threads.begin(abs, -number) for number in range(10)]
+        counts.append(len(living()))
+        assert [await each for each in calls] == list(range(10))
+    assert counts[0] < 10  # one, unless this took long
+
+
+async def test_a_call_behind_a_long_one_gets_a_thread_of_its_own(threads: Threads) -> None:
+    gate = threading.Event()
+    before, long, behind = (threads.begin(work) for work in (int, gate.wait, int))
+    assert [await asyncio.wait_for(each, 10) for each in (before, behind)] == [0, 0]
+    assert not long.done()
+    gate.set()
+    assert await long
+
+
+async def test_the_end_of_one_is_told_though_the_next_takes_long(threads: Threads) -> None:
+    gate = threading.Event()
+    for _ in range(50):
+        short, long = threads.begin(int), threads.begin(gate.wait)
+        assert await asyncio.wait_for(short, 10) == 0
+        gate.set()
+        assert await long
+        gate.clear()
