@@ -7,7 +7,8 @@ nothing, in a network that went silent. So
 - after every (re)connection subscribers are told to look for themselves: what was said meanwhile is gone;
 - every few seconds the listener sends itself a message through the server, and if it does not hear
   it, the connection is deaf: it is dropped and made anew. Where a pooler may stand between, another
-  connection sends it;
+  connection sends it. All who listen hear it, and are spared their own: so each waits for another while, or
+  fifty that heard the same would all speak at once, and the server wake each of them fifty times;
 - a server that takes no writes any more is left: its standby has taken over, and is heard elsewhere;
 - behind a pooler it finds itself deaf from the start, says so once, and tries again now and then,
   while everyone polls.
@@ -34,6 +35,7 @@ from cuckmq.log import get_log
 _logger = get_log("cuckmq.listener")
 
 PING_SECS: Final = 15.0
+"""At most; each pause is up to a third shorter."""
 PONG_TIMEOUT_SECS: Final = 5.0
 MAX_PAUSE_SECS: Final = 30.0
 PING: Final = (
@@ -118,7 +120,8 @@ class Listener:
             await self._ping(connection, channel)
             while True:
                 if await self._hear(connection, channel, wait_secs):
-                    is_pong_due, wait_secs = False, PING_SECS
+                    is_pong_due = False
+                    wait_secs = PING_SECS * random.uniform(0.67, 1.0)  # noqa: S311 - jitter
                 elif is_pong_due:
                     raise _DeafError(
                         "LISTEN is not answered, probably because a pooler stands in between: workers poll "

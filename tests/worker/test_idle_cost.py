@@ -50,9 +50,11 @@ async def test_idle_workers_share_what_any_can_do(new_cluster: Callable[..., Pri
         _, before = asked(log)
         await eventually(lambda: asked(log)[1] >= before + 2 * NUM_WORKERS, timeout_secs=20)
         began, first = asked(log)
+        looked = exchanges(log)
         await eventually(lambda: asked(log)[1] >= first + NUM_BEATS * NUM_WORKERS, timeout_secs=30)
         ended, last = asked(log)
         assert ended - began <= 4 * (last - first)
+        assert exchanges(log) - looked <= 0.8 * (last - first)  # in time for a beat they looked once before
 
 
 @pytest.mark.fault("H4")
