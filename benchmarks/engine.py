@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 
+from cuckmq._runtime.lookout import places
 from cuckmq.database.run import run_sync
 from cuckmq.outcome import Outcome
 from cuckmq.protocol.exchange import Demand, exchange
@@ -49,8 +50,10 @@ def drain(
         on_batch(len(outcomes))
         outcomes = [Outcome(row.job_id, row.attempt, "succeeded", None, "null") for row in claimed]
         groups = {row.group_hash for row in claimed if row.group_hash is not None}
-        for row in claimed:
-            if row.lane_id not in marks or marks[row.lane_id] < row.run_at:
-                marks[row.lane_id] = row.run_at
-        if not claimed:
+        for lane_id, run_at in places(claimed):
+            if lane_id not in marks or marks[lane_id] < run_at:
+                marks[lane_id] = run_at
+        if not claimed and not demand.marks:
             return time.perf_counter() - began_at
+        if not claimed:
+            marks = {}

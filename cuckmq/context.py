@@ -24,6 +24,7 @@ from cuckmq.jobs import Jobs
 from cuckmq.names import check_schema_name
 from cuckmq.options import JobOptions, RepeatingOptions
 from cuckmq.outcome import Answer
+from cuckmq.payload_limit import DEFAULT_MAX_PAYLOAD_BYTES, as_payload_limit
 from cuckmq.plugin import Plugin, Plugins
 from cuckmq.protocol.deploy import find_definitions
 from cuckmq.redaction import Redact, Redaction
@@ -104,6 +105,8 @@ class Context:
         plugins: what to do around enqueues and attempts; the first is asked first, and stands outermost.
         redact: is given a job's name and a text about an error of it, and returns what may be kept, told
             and logged of that text. If it fails, nothing is.
+        max_payload_bytes: how many bytes a payload may take, written as JSON, unless its definition says more
+            or less; up to 1,000,000,000.
 
     Raises:
         ConfigurationError: an option is wrong.
@@ -121,6 +124,7 @@ class Context:
         worker_state: WorkerState | None = None,
         plugins: Sequence[Plugin] = (),
         redact: Redact | None = None,
+        max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
     ) -> None:
         if pool_or_dsn is not None and not isinstance(pool_or_dsn, (str, AsyncConnectionPool)):
             raise ConfigurationError(
@@ -138,6 +142,7 @@ class Context:
         self.endings = Endings(self.database)
         self.plugins = Plugins(plugins)
         self.redaction = Redaction(redact)
+        self.max_payload_bytes = as_payload_limit(max_payload_bytes)
         self.events = EventHub()
         for handler in self.plugins.handlers:
             self.events.add(handler)

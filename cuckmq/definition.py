@@ -165,7 +165,7 @@ class JobDefinition(Deployable, Generic[PayloadT, ResultT]):
         `is_duplicate` is true. It waits for transactions that are about to take or give back the key.
 
         Raises:
-            InvalidPayload: it does not fit, or JSON in Postgres cannot keep it.
+            InvalidPayload: it does not fit, JSON in Postgres cannot keep it, or it is too large.
             DefinitionNotDeployed: deploy() it first.
             DuplicateJob: another job holds the unique key, and on_duplicate is "raise".
             ConfigurationError: an option is unknown or out of range.

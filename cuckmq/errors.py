@@ -16,6 +16,7 @@
      +- DatabaseReadOnly                   the server takes no writes: it is a standby, or was demoted
      +- EnqueueError                       the job was refused; nothing was enqueued
      |   +- InvalidPayload (ValueError)    the payload does not fit, or cannot be stored
+     |   |   +- PayloadTooLarge            it takes more bytes than are allowed
      |   +- DefinitionNotDeployed          the database does not know this definition
      |   +- DuplicateJob                   its unique key is held by another job
      |   +- ChannelFull                    its channel is of bounded size, and has no room
@@ -99,6 +100,22 @@ class EnqueueError(CuckmqError):
 
 class InvalidPayload(EnqueueError, ValueError):
     """The payload does not fit its definition, or holds what JSON in Postgres cannot keep."""
+
+
+class PayloadTooLarge(InvalidPayload):
+    """The payload, written as JSON, takes more bytes than are allowed. The message never holds it.
+
+    Attributes:
+        name: of the job's definition.
+        size_bytes: how large it is.
+        limit_bytes: how large it may be.
+    """
+
+    def __init__(self, message: str, *, name: str, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(message)
+        self.name = name
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
 
 
 class DefinitionNotDeployed(EnqueueError):

@@ -46,6 +46,11 @@ class Home(Protocol):
         ...
 
     @property
+    def max_payload_bytes(self) -> int:
+        """How large payloads may be, where a definition says nothing else."""
+        ...
+
+    @property
     def known(self) -> dict[int, Any]:
         """Definitions by their ids in the database."""
         ...

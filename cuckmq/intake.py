@@ -15,6 +15,7 @@ from cuckmq.names import check_job_group
 from cuckmq.options import EnqueueOptions, as_placement, as_uniqueness
 from cuckmq.patience import Patience
 from cuckmq.payload import Codec, CodecError
+from cuckmq.payload_limit import check_payload_size
 from cuckmq.plugin import Enqueuing
 from cuckmq.protocol.enqueue import NO_KEYS, Keys, enqueue
 from cuckmq.protocol.statement import Statement
@@ -59,12 +60,15 @@ class Intake:
         self._name = name
         self._terms = terms
         self._codec = codec
+        own_bytes = terms.max_payload_bytes
+        self._max_bytes = home.max_payload_bytes if own_bytes is None else own_bytes
 
     def prepare(self, payloads: Sequence[Any], options: EnqueueOptions, *, is_deferred: bool) -> Entry:
         """Make the statement that puts in a job for each payload.
 
         Raises:
             InvalidPayload: one does not fit, or JSON in Postgres cannot keep it.
+            PayloadTooLarge: one takes more bytes than are allowed.
             ConfigurationError: an option is unknown or out of range.
         """
         enqueuing = self._home.plugins.before_enqueue(self._name, payloads, options)
@@ -161,11 +165,14 @@ class Intake:
 
         Raises:
             InvalidPayload: it does not fit, or JSON in Postgres cannot keep it.
+            PayloadTooLarge: it takes more bytes than are allowed.
         """
         try:
-            return self._codec.encode(payload)
+            text = self._codec.encode(payload)
         except CodecError as error:
             raise InvalidPayload(str(error)) from error.__cause__
+        check_payload_size(text, self._name, self._max_bytes)
+        return text
 
     def group_of(self, payload: Any) -> str | None:
         """Tell the group of a job with this payload."""

@@ -69,6 +69,8 @@ class JobOptions(TypedDict, total=False):
         keep_failed_secs: the same for a job that failed or was cancelled.
         limits: how many of its jobs may run at once, and how many may be taken within a span of time, over
             all workers and channels.
+        max_payload_bytes: how many bytes a payload may take, written as JSON. None, which is the default, for
+            what the context says.
         describe: what debug log lines say of a payload; without it they say nothing of payloads.
     """
 
@@ -93,6 +95,7 @@ class JobOptions(TypedDict, total=False):
     keep_succeeded_secs: Secs | None
     keep_failed_secs: Secs | None
     limits: Limits | None
+    max_payload_bytes: int | None
     describe: Callable[[Any], str]
 
 

@@ -19,6 +19,7 @@ from cuckmq.options import (
     as_uniqueness,
     unknown_options,
 )
+from cuckmq.payload_limit import as_payload_limit
 from cuckmq.protocol.deploy import Deployment
 from cuckmq.recurrence import (
     Missed,
@@ -65,6 +66,7 @@ class Terms:
     keep_succeeded_secs: float | None
     keep_failed_secs: float | None
     limits: Limits | None
+    max_payload_bytes: int | None
     describe: Callable[[Any], str] | None
 
     @property
@@ -117,6 +119,7 @@ def read_terms(name: str, options: RepeatingOptions) -> Terms:
         keep_succeeded_secs=as_optional_secs("keep_succeeded_secs", options.get("keep_succeeded_secs")),
         keep_failed_secs=as_optional_secs("keep_failed_secs", options.get("keep_failed_secs")),
         limits=check_limits(options.get("limits")),
+        max_payload_bytes=_as_optional_payload_limit(options.get("max_payload_bytes")),
         describe=options.get("describe"),
     )
 
@@ -154,6 +157,10 @@ def _as_executor(name: str, value: ExecutorName | None) -> ExecutorName | None:
             "on the event loop, a sync one in a thread"
         )
     return value
+
+
+def _as_optional_payload_limit(value: object) -> int | None:
+    return None if value is None else as_payload_limit(value)
 
 
 def _as_time_limit(value: object) -> float | None:

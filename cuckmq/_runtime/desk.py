@@ -55,7 +55,8 @@ class Desk:
 
     Attributes:
         in_hand: what the queue has given and has not heard the end of, by job.
-        running: what a lane works on.
+        running: what lanes work on. By the attempt: one that has settled itself, or was lost, may still be
+            ending when the job's next one has begun here.
         changed: set when the dispatcher should look again; it clears it.
         is_clear: set while nothing is in hand.
         is_still: set while nothing runs.
@@ -69,7 +70,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.in_hand: dict[int, Row] = {}
-        self.running: dict[int, Running] = {}
+        self.running: dict[Attempt, Running] = {}
         self.changed = asyncio.Event()
         self.is_clear = asyncio.Event()
         self.is_clear.set()
@@ -176,7 +177,7 @@ class Desk:
 
     def start(self, running: Running) -> None:
         """Note that an attempt has started."""
-        self.running[running.attempt.job_id] = running
+        self.running[running.attempt] = running
         self.is_still.clear()
         if running.is_persistent:
             self.num_persistent += 1
@@ -184,7 +185,7 @@ class Desk:
 
     def finish(self, ended: Ended) -> None:
         """Lay down how an attempt ended."""
-        running = self.running.pop(ended.attempt.job_id, None)
+        running = self.running.pop(ended.attempt, None)
         if running is not None and running.is_persistent:
             self.num_persistent -= 1
         if not self.running:
@@ -226,9 +227,11 @@ class Desk:
         known = []
         for each in ended:
             row = self.in_hand.get(each.attempt.job_id)
-            if row is not None and row.attempt == each.attempt.number:
+            if row is None:
+                continue
+            known.append((each, row))
+            if row.attempt == each.attempt.number:  # else its next attempt is in hand already
                 del self.in_hand[row.job_id]
-                known.append((each, row))
         return known
 
     def drop_other_lanes(self, lane_ids: list[int]) -> bool:
@@ -243,8 +246,9 @@ class Desk:
         return self._drop(list(self.in_hand.values()))
 
     def _drop(self, rows: list[Row]) -> bool:
-        ended = {each.attempt.job_id for each in self._ended}
-        dropped = [row for row in rows if row.job_id not in self.running and row.job_id not in ended]
+        attempts = [*self.running, *(each.attempt for each in self._ended)]
+        begun = {(attempt.job_id, attempt.number) for attempt in attempts}
+        dropped = [row for row in rows if (row.job_id, row.attempt) not in begun]
         for row in dropped:
             del self.in_hand[row.job_id]
             self.has_suspect = self.has_suspect and not row.is_suspect
@@ -263,7 +267,7 @@ class Desk:
 
     def trust(self, running: Running) -> None:
         """Let others run beside a suspect that has run for a while and done no harm."""
-        if self.running.get(running.attempt.job_id) is running:
+        if running.attempt in self.running:
             self.has_suspect = False
             self.changed.set()
 
@@ -291,5 +295,5 @@ class Desk:
                 running.task.cancel()
 
     def snapshot(self) -> dict[int, Running]:
-        """The attempts that run at this moment, by job. For the heart's thread."""
-        return dict(list(self.running.items()))
+        """The attempts that run at this moment, of each job the latest. For the heart's thread."""
+        return {running.attempt.job_id: running for running in list(self.running.values())}

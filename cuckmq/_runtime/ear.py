@@ -46,7 +46,7 @@ class Ear:
         """A notification came: there may be a job, or one of ours is to be cancelled."""
         word, number = hint
         if word == "cancel":
-            if number in self._desk.running:
+            if any(attempt.job_id == number for attempt in self._desk.running):
                 self._beat_now()
         elif word == "destroyed":
             self.on_destroyed()
@@ -74,10 +74,8 @@ class Ear:
             (pulse.cancelled_job_ids, "cancelled"),
         ):
             for job_id in job_ids:
-                running = self._desk.running.get(job_id)
-                # Not by its number: a job that was snoozed meanwhile runs again under the same one.
-                if running is not None and running is asked[job_id]:
-                    self._desk.stop(running, ending)
+                if asked[job_id].attempt in self._desk.running:
+                    self._desk.stop(asked[job_id], ending)
 
     def on_silence(self, worker_id: int) -> None:
         """No beat got through for so long that the lease may be over."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from cuckmq._runtime.appetite import Appetite
 from cuckmq._runtime.desk import Desk, Ended
-from cuckmq._runtime.lookout import Lookout
+from cuckmq._runtime.lookout import Lookout, places
 from cuckmq._runtime.reporter import Reporter
 from cuckmq._runtime.session import Session
 from cuckmq._runtime.tally import Tally
@@ -97,7 +97,7 @@ class Exchanger:
             self.claimed_at = now
             due_secs = next((row.secs for row in rows if row.verdict == "due"), None)
             self._lookout.found(
-                ((row.lane_id, row.run_at) for row in claimed),
+                places(claimed),
                 is_short=len(claimed) < demand.limit,
                 began_at=began_at,
                 now=now,

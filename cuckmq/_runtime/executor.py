@@ -184,7 +184,7 @@ class Executor:
         if isinstance(error, AttemptLost):
             attempt.ending = "lost"
             return None
-        run_secs = time.monotonic() - self._desk.running[attempt.job_id].began_at
+        run_secs = time.monotonic() - self._desk.running[attempt].began_at
         return conclude_error(definition, attempt, error, run_secs)
 
     def _conclude_stopped(self, attempt: Attempt) -> Outcome | None:

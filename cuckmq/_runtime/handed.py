@@ -35,11 +35,12 @@ class Handed:
 
     def take_back(self, job_id: int) -> None:
         """Give back a job that nobody has seen."""
-        running = self._desk.running.get(job_id)
-        row = self._rows.pop(id(running), None)
-        if row is not None and running is not None and self.is_ours(row):
-            self._desk.stop(running, "stopping")
-            self.finish(row, Ended(running.attempt, None, 0.0))
+        for running in list(self._desk.running.values()):
+            row = self._rows.get(id(running))
+            if row is not None and row.job_id == job_id and self.is_ours(row):
+                del self._rows[id(running)]
+                self._desk.stop(running, "stopping")
+                self.finish(row, Ended(running.attempt, None, 0.0))
 
     def is_ours(self, row: Row) -> bool:
         """Whether the job has not been lost since it was claimed."""
@@ -62,8 +63,7 @@ class Handed:
         if row is None:
             raise RuntimeError(f"job {attempt.job_id} is not in your hands: you said what became of it")
         if attempt.ending in ("lost", "stopping") or not self.is_ours(row):
-            if self._desk.running.get(attempt.job_id) is running:
-                del self._desk.running[attempt.job_id]
+            self._desk.running.pop(attempt, None)
             lost = lost_by(attempt.job_id)
             await attempt.rollback(lost)
             raise lost

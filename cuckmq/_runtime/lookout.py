@@ -14,14 +14,31 @@ behind the marks: jobs whose commit came late, jobs that were put back.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
+
+from cuckmq.protocol.exchange import Row
 
 MIN_PAUSE_SECS: Final = 0.002
 SWEEP_SECS: Final = 0.1
 SWEEP_SHARE: Final = 0.02
 MAX_SWEEP_SECS: Final = 1.0
+
+
+def places(claimed: Iterable[Row]) -> Iterator[tuple[int, datetime]]:
+    """Tell to where in its lanes a look has come: lane and place of all that stood there itself.
+
+    Of a group's jobs that is the first, or rather its turn, which stood at its place or behind it. What
+    was taken with it may have been put in long after the turns of others, and would mark a place beyond them.
+    """
+    group_hashes: set[int] = set()
+    for row in claimed:
+        if row.group_hash is not None:
+            if row.group_hash in group_hashes:
+                continue
+            group_hashes.add(row.group_hash)
+        yield row.lane_id, row.run_at
 
 
 class Lookout:
@@ -75,7 +92,7 @@ class Lookout:
         """Take in what the look that began then has brought.
 
         Args:
-            places: lane and place in line of every job found.
+            places: lane and place in line of what was found; see places().
             is_short: whether it brought less than was asked for.
             began_at: when it began.
             now: when it was answered.

@@ -51,7 +51,7 @@ class TimeLimit:
         Raises:
             ExecutionTimeout: its time was up; raised when it has ended.
         """
-        running = self._desk.running[attempt.job_id]
+        running = self._desk.running[attempt]
         timer = asyncio.get_running_loop().call_later(secs, self._desk.stop, running, TIMED_OUT)
         try:
             value = await call
@@ -74,7 +74,7 @@ class TimeLimit:
         try:
             await asyncio.wait([thread], timeout=secs)
             if not thread.done():
-                self._desk.stop(self._desk.running[attempt.job_id], TIMED_OUT)
+                self._desk.stop(self._desk.running[attempt], TIMED_OUT)
             if attempt.ending != TIMED_OUT or attempt.has_transaction:
                 await asyncio.wait([thread])
         except asyncio.CancelledError:

@@ -21,10 +21,11 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from cuckmq.database.attentive import AttentiveConnection
 from cuckmq.database.connect import check, check_sync, configure, configure_sync, with_defaults
-from cuckmq.database.lend import Loan, come_to_rest
+from cuckmq.database.lend import Loan, come_to_rest, give_back
 from cuckmq.database.locate import locate_database
 from cuckmq.database.migrate import check_schema, check_schema_sync
 from cuckmq.database.run import run, run_sync
+from cuckmq.database.spare import Spare
 from cuckmq.database.wash import wash
 from cuckmq.errors import ConfigurationError, DatabaseReadOnly, SchemaOutdated
 from cuckmq.protocol.statement import RowT, Statement
@@ -58,6 +59,7 @@ class Database:
         self._listen_dsn = listen_dsn
         self._lock = threading.Lock()
         self._pool: AsyncConnectionPool[Any] | None = None
+        self._spare = Spare(give_back)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sync_pool: ConnectionPool[Any] | None = None
         self._located: Any = None
@@ -123,11 +125,17 @@ class Database:
         What they leave on the session is washed off, unless the pool was given: what its sessions are set to
         is for its owner to know, who can give it a `reset`.
         """
-        return Loan(self._open, is_spoilt_by=READ_ONLY, wash=None if self._given is not None else wash)
+        return Loan(
+            self._open,
+            is_spoilt_by=READ_ONLY,
+            spare=self._spare,
+            is_own=False,
+            wash=None if self._given is not None else wash,
+        )
 
     def own_connection(self) -> Loan:
         """Do what connection() does, for statements of the queue's own: they leave nothing to wash off."""
-        return Loan(self._open, is_spoilt_by=READ_ONLY)
+        return Loan(self._open, is_spoilt_by=READ_ONLY, spare=self._spare, is_own=True)
 
     @contextmanager
     def connection_sync(self) -> Generator[psycopg.Connection[Any]]:
@@ -149,6 +157,7 @@ class Database:
             if located is not None:
                 self._dsn = None
         if pool is not None and loop is asyncio.get_running_loop():
+            self._spare.rest()
             await pool.close()
             await come_to_rest(pool)
         if sync_pool is not None:

@@ -1,7 +1,7 @@
 """Begin a task at once, in the caller's turn of the event loop: what has nothing to wait for costs no turn.
 
 From Python 3.12 on the event loop's own eager tasks do this. Before, the first step is made by hand, and only
-what has to wait becomes a task. That first step must not ask which task it is in.
+what has to wait becomes a task, or a future at all. That first step must not ask which task it is in.
 """
 
 from __future__ import annotations
@@ -9,27 +9,50 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine, Generator
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
 
-def begin(work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
-    """Start some work. What is returned may have its result already."""
-    loop = asyncio.get_running_loop()
+class Done(Generic[T]):
+    """What had nothing to wait for, and has its result."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: T) -> None:
+        self._value = value
+
+    def done(self) -> bool:
+        """Say so."""
+        return True
+
+    def result(self) -> T:
+        """Return what came of it."""
+        return self._value
+
+
+Work: TypeAlias = Done[T] | asyncio.Future[T]
+"""Work that was begun, and may have its result already."""
+
+
+def begin(work: Coroutine[Any, Any, T]) -> Work[T]:
+    """Start some work."""
     if sys.version_info >= (3, 12):
-        return asyncio.Task(work, loop=loop, eager_start=True)
+        return asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
     try:
         pending = work.send(None)
     except StopIteration as stop:
-        done: asyncio.Future[T] = loop.create_future()
-        done.set_result(stop.value)
-        return done
+        return Done(stop.value)
     except Exception as error:  # noqa: BLE001 - it is for the one who waits
-        failed: asyncio.Future[T] = loop.create_future()
+        failed: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         failed.set_exception(error)
         return failed
-    return loop.create_task(_Begun(work, pending))
+    return asyncio.get_running_loop().create_task(_Begun(work, pending))
+
+
+async def outcome(work: Work[T]) -> T:
+    """Wait for work, which goes on if who waits is cancelled."""
+    return work.result() if isinstance(work, Done) or work.done() else await asyncio.shield(work)
 
 
 class _Begun(Coroutine[Any, Any, T]):

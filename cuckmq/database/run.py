@@ -45,10 +45,10 @@ async def run(
     """
     try:
         # Not connection.cursor(): a caller's connection may give dicts, or cursors that bind otherwise.
-        async with psycopg.AsyncCursor(connection, row_factory=tuple_row) as cursor:
-            cursor.format = pq.Format.BINARY
-            await cursor.execute(statement.text(schema), statement.parameters)
-            return [statement.read(row) for row in await cursor.fetchall()]
+        cursor = psycopg.AsyncCursor(connection, row_factory=tuple_row)
+        cursor.format = pq.Format.BINARY
+        await cursor.execute(statement.text(schema), statement.parameters)
+        return [statement.read(row) for row in await cursor.fetchall()]
     except psycopg.Error as error:
         translate(error, schema)
 
@@ -56,10 +56,10 @@ async def run(
 def run_sync(connection: psycopg.Connection[Any], statement: Statement[RowT], schema: str) -> list[RowT]:
     """Do what run() does, on a sync connection."""
     try:
-        with psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
-            cursor.format = pq.Format.BINARY
-            cursor.execute(statement.text(schema), statement.parameters)
-            return [statement.read(row) for row in cursor.fetchall()]
+        cursor = psycopg.Cursor(connection, row_factory=tuple_row)
+        cursor.format = pq.Format.BINARY
+        cursor.execute(statement.text(schema), statement.parameters)
+        return [statement.read(row) for row in cursor.fetchall()]
     except psycopg.Error as error:
         translate(error, schema)
 

@@ -82,7 +82,7 @@ def exchange(
             _as_array(outcome.attempt for outcome in done),
             f"[{','.join([outcome.detail or 'null' for outcome in done])}]",
             *map(list, columns),
-            list(group_hashes),
+            _as_array(group_hashes),
             demand.channel_ids,
             demand.definition_ids,
             demand.limit,

@@ -199,7 +199,7 @@ async def test_others_may_watch_the_socket_too(dsn: str):
         async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as other:
             await other.execute("notify attentive")
         await asyncio.wait_for(seen.wait(), 10)
-        assert loop.remove_reader(connection.fileno())
+        loop.remove_reader(connection.fileno())
         assert await answer(connection) == 1
 
 

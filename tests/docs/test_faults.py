@@ -20,6 +20,14 @@ def test_rows_and_tests_agree():
     assert sorted(set(proofs) - set(rows)) == [], "faults that have no row"
 
 
+def test_every_bound_was_measured_and_kept():
+    rows = [row for row in read_rows(PAGE.read_text("utf-8")).values() if row.bound_secs is not None]
+    unmeasured = [row.id for row in rows if row.measured == "-"]
+    assert unmeasured == [], "play them with `make faults`"
+    slow = [row.id for row in rows if float(row.measured.removesuffix(" s")) > (row.bound_secs or 0)]
+    assert slow == []
+
+
 def test_a_missing_or_unknown_fault_is_seen(tmp_path: Path):
     (tmp_path / "test_some.py").write_text('@pytest.mark.fault("A1", "C9")\nasync def test_it(): ...\n')
     assert find_proofs(tmp_path) == {

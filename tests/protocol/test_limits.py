@@ -130,6 +130,18 @@ def test_no_more_than_the_rate_within_any_span(queue: Queue) -> None:
     assert len(queue.eye.claim(worker_id)) == 2
 
 
+def test_a_job_is_claimed_before_it_is_charged(queue: Queue) -> None:
+    """By the moments of its jobs, too, no span has more than its rate."""
+    queue.eye.deploy("PING", p_channel="one")
+    limit(queue.eye, "one", rate=1000, rate_secs=0.1)
+    worker_id = queue.eye.register()
+    for _ in range(12):
+        queue.eye.enqueue("PING")
+        (job,) = queue.eye.claim(worker_id)
+        claimed_at = queue.eye.value("select claimed_at from {schema}.running where job_id = %s", job.job_id)
+        assert claimed_at <= queue.eye.value("select max(t.at) from {schema}.quota, unnest(taken_ats) t(at)")
+
+
 def test_a_busy_rate_remembers_no_more_than_two_hundred_moments(queue: Queue) -> None:
     """E19: takes of one step are one moment, rounded up."""
     queue.eye.deploy("PING", p_channel="one")

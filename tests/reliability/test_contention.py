@@ -19,6 +19,7 @@ from tests.support.database import PrivateCluster
 from tests.support.eventually import eventually
 
 GROUPS = ["a", "b", "c", None]
+MIN_ROUNDS = 6
 
 
 @pytest.mark.timeout(180)
@@ -69,7 +70,8 @@ async def test_nobody_waits_in_a_circle(
         }  # fmt: skip
 
         async def go_on(name: str) -> None:
-            while time.monotonic() < end_at:
+            # A busy machine may take longer to come to so many meetings that one of them could be a circle.
+            while time.monotonic() < end_at or min(counts.values()) < MIN_ROUNDS:
                 await verbs[name]()
                 counts[name] += 1
                 await asyncio.sleep(dice.uniform(0, 0.01))
@@ -77,7 +79,6 @@ async def test_nobody_waits_in_a_circle(
         async with Worker(context), Worker(context):
             await asyncio.gather(*(go_on(name) for name in [*verbs, "put", "cancel"]))
         assert await context.jobs.find_problems() == []
-    assert min(counts.values()) > 5, counts
     async with await psycopg.AsyncConnection.connect(cluster.dsn, autocommit=True) as psql:
 
         async def is_told() -> bool:

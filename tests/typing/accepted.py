@@ -42,7 +42,7 @@ class Options(TypedDict):
     depth: int
 
 
-context = Context()
+context = Context(max_payload_bytes=1_000_000)
 
 # The forms of a work function.
 

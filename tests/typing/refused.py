@@ -127,6 +127,7 @@ context.job(name="e3", cron=5)(work_none)  # refused
 context.job(name="e4", cron="* * * * *", missed="some")(work_none)  # refused
 context.job(name="e5", cron="* * * * *", overlap="some")(work_none)  # refused
 context.job(name="e6", keep_failed_secs="1")(work)  # refused
+context.job(name="e7", max_payload_bytes="1 MiB")(work)  # refused
 context.job(name="f")(three)  # refused
 context.job(name="g")(attempt_last)  # refused
 context.job(name="h")(keyword)  # refused

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from cuckmq.database.eager import begin
+from cuckmq.database.eager import begin, outcome
 
 
 async def test_what_waits_for_nothing_is_done_at_once():
@@ -15,7 +15,7 @@ async def test_what_waits_for_nothing_is_done_at_once():
 
     begun = begin(work())
     assert begun.done()
-    assert await begun == 7
+    assert await outcome(begun) == 7
 
 
 async def test_what_fails_at_once_tells_the_one_who_waits():
@@ -24,7 +24,7 @@ async def test_what_fails_at_once_tells_the_one_who_waits():
 
     begun = begin(work())
     with pytest.raises(ValueError, match="no"):
-        await begun
+        await outcome(begun)
 
 
 async def test_what_waits_goes_on_by_itself():
@@ -41,7 +41,7 @@ async def test_what_waits_goes_on_by_itself():
     assert steps == ["begun"]
     assert not begun.done()
     gate.set()
-    assert await begun == "well"
+    assert await outcome(begun) == "well"
     assert steps == ["begun", "done"]
 
 
@@ -56,7 +56,8 @@ async def test_a_cancellation_reaches_the_work():
             raise
 
     begun = begin(work())
+    assert isinstance(begun, asyncio.Future)
     begun.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await begun
+        await outcome(begun)
     assert seen == ["cancelled"]

@@ -9,6 +9,7 @@ import pytest
 
 from cuckmq import Attempt, Cancel, Context, Fail, JobState, Retry, Snooze, Worker
 from cuckmq.errors import ConfigurationError, DefinitionError, JobCancelled, JobFailed
+from cuckmq.outcome import Outcome
 from tests.support.eventually import eventually
 
 FAST = {"heartbeat_secs": 0.2, "lease_secs": 5.0}
@@ -187,6 +188,36 @@ async def test_a_return_in_a_transaction_commits_and_goes_on(context: Context):
         async with context.database.connection() as connection:
             await connection.execute(f"drop table {context.schema}_done")
     assert rows == [0, 1, 2]
+
+
+async def test_a_run_may_begin_while_the_one_before_is_ending(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+):
+    """E30: it has settled itself, and its worker takes the job again before it has heard so itself."""
+    has_begun, commit = asyncio.Event(), Attempt.commit
+    ending: list[Attempt] = []
+
+    async def slow_commit(self: Attempt, outcome: Outcome) -> None:
+        await commit(self, outcome)
+        ending.append(self)
+        await has_begun.wait()
+
+    monkeypatch.setattr(Attempt, "commit", slow_commit)
+
+    @context.job(name="bot", persistent=True, backoff=0)
+    async def bot(payload: None, attempt: Attempt) -> None:
+        async with attempt.transaction():
+            if attempt.number == 1:
+                return
+            has_begun.set()
+            await eventually(lambda: ending[0] not in worker._desk.running)
+            raise Cancel
+
+    await context.deploy()
+    async with Worker(context) as worker:
+        with pytest.raises(JobCancelled):
+            await (await bot.enqueue()).result(timeout_secs=30)
+        assert worker._desk.running == {}
 
 
 async def test_the_wait_after_an_error(context: Context):

@@ -1,6 +1,7 @@
 -- Takes up to p_limit entries that may run now, for this worker, and tells which jobs are behind them, in their order;
 -- of each job of a group the seat that was won for it; and whether it is a suspect. Part of exchange(), which
--- starts them, and proves that the worker is alive.
+-- starts them, and proves that the worker is alive. With a p_slice over 1 there may be a few jobs more: the last slice is
+-- as long as the others.
 --
 -- Jobs of one group are never taken for two workers. Lanes are walked by priority, then in no fixed order,
 -- so that no channel starves another; within a lane, by run_at.
@@ -22,6 +23,11 @@
 -- saves waiting, the lease decides). Turns hold their lock to the end of the transaction, so p_limit
 -- bounds what one claim asks of the server's lock table.
 --
+-- Slices: a turn weighs as many jobs as it will give, up to a share of the limit that leaves every lane of the
+-- worker a turn, and sixteen at least. So where lines are long a claim takes few turns and much of each, and
+-- where each group has one job it takes as many turns as it may take jobs. What is counted here is only reckoned with;
+-- take_slices() looks for itself.
+--
 -- Suspects: a job that stalled before is claimed with nothing beside it, so that if it takes its
 -- worker down again, it takes no others with it.
 --
@@ -42,6 +48,7 @@ create or replace function {schema}.claim(
     out job_ids bigint[],
     out seats bigint[],
     out is_suspect boolean,
+    out claimed_at timestamptz,
     out due_secs double precision
 )
 language plpgsql
@@ -54,6 +61,7 @@ declare
     v_limited_marks timestamptz[];
     v_limited record;
     v_limit integer := p_limit;
+    v_stint integer := 1;
     v_is_limited boolean := false;
     v_now timestamptz := clock_timestamp();
     v_next_at timestamptz;
@@ -118,18 +126,28 @@ begin
     end if;
 
     if not is_suspect and v_limit > 0 then
+        if p_slice > 1 then
+            v_stint := greatest(1, least(p_slice, p_limit / (
+                select greatest(w.concurrency, 16) from {schema}.worker w where w.id = p_worker_id)));
+        end if;
         with taken as (
             delete from {schema}.ready r where r.ctid = any(array(
                 select x.ctid from (
-                    select y.ctid, y.group_hash
+                    select y.ctid, y.group_hash, stint.n
                     from unnest(v_lane_ids, v_marks) lane(id, mark) cross join lateral (
                         select z.ctid, z.group_hash from {schema}.ready z
                         where z.lane_id = lane.id and z.run_at >= least(lane.mark, v_promoted)
                             and not z.is_suspect
                             and (z.definition_id is null or z.definition_id = any(p_definition_ids))
                         order by z.run_at limit v_limit for update skip locked
-                    ) y limit v_limit
-                ) x where x.group_hash is null or pg_try_advisory_xact_lock(x.group_hash)))
+                    ) y left join lateral (
+                        select row_number() over () as n from {schema}.waiting w
+                        where y.group_hash is not null and w.group_hash = y.group_hash and w.lane_id = lane.id
+                        limit v_stint
+                    ) stint on true
+                    limit v_limit
+                ) x where case when x.group_hash is null then true
+                    when x.n > 1 then false else pg_try_advisory_xact_lock(x.group_hash) end))
             returning r.lane_id, r.run_at, r.job_id, r.group_hash
         ), placed as (
             select t.* from taken t order by array_position(v_lane_ids, t.lane_id), t.run_at, t.job_id
@@ -144,12 +162,14 @@ begin
     if v_turns is not null then
         v_slices := {schema}.take_slices(p_worker_id, v_turns, v_turn_lane_ids, p_definition_ids,
             case when is_suspect or v_is_limited then 1
-                 else greatest(1, least(p_slice, p_limit / cardinality(v_turns))) end,
+                 else greatest(v_stint, least(p_slice, ceil(
+                    (p_limit - coalesce(cardinality(job_ids), 0))::numeric / cardinality(v_turns))::integer)) end,
             is_suspect);
         seats := array_fill(null::bigint, array[coalesce(cardinality(job_ids), 0)])
             || v_slices.seats;
         job_ids := job_ids || v_slices.job_ids;
     end if;
+    claimed_at := clock_timestamp();  -- not after they are charged, or a span may seem to have had more than its rate
     if v_is_limited then
         perform {schema}.charge(job_ids);
     end if;

@@ -104,8 +104,10 @@ begin
             cross join lateral (select x.* from {schema}.job x where x.id = u.id offset 0) j
         ), started as (
             insert into {schema}.running (
-                job_id, definition_id, lane_id, worker_id, attempt, group_hash, is_tied, keep_succeeded_secs)
-            select c.id, c.definition_id, c.lane_id, p_worker_id, c.attempt, c.seat, c.is_tied, c.keep_succeeded_secs
+                job_id, definition_id, lane_id, worker_id, attempt, group_hash, is_tied, keep_succeeded_secs,
+                claimed_at)
+            select c.id, c.definition_id, c.lane_id, p_worker_id, c.attempt, c.seat, c.is_tied, c.keep_succeeded_secs,
+                v_claim.claimed_at
             from claimed c
         ), let_go as (
             update {schema}.unique_key k set is_held = false

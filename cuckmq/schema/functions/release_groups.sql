@@ -21,6 +21,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
+    v_is_limited boolean;
     v_seats bigint[];
     v_released bigint[];
     v_given bigint[];
@@ -47,10 +48,12 @@ begin
         returning group_hash
     )
     select array_agg(g.group_hash) into v_given from given g;
+    v_is_limited := exists (select from {schema}.group_limit m where m.group_hash = any(v_released));
     return array(
         select u.seat from unnest(v_seats, v_released) u(seat, g)
-        where not u.g = any(coalesce(v_given, '{}')) and not exists (
-            select from {schema}.group_limit m cross join generate_series(1, m.concurrency) n
-            join {schema}.group_lease l on l.seat = {schema}.seat_of(m.group_hash, n)
-            where m.group_hash = u.g));
+        where u.g not in (select x.g from unnest(v_given) x(g))
+            and (not v_is_limited or not exists (
+                select from {schema}.group_limit m cross join generate_series(1, m.concurrency) n
+                join {schema}.group_lease l on l.seat = {schema}.seat_of(m.group_hash, n)
+                where m.group_hash = u.g)));
 end $$;

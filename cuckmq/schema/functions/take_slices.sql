@@ -31,6 +31,8 @@ set jit = off
 set enable_bitmapscan = off
 as $$
 declare
+    v_is_limited boolean := exists (
+        select from {schema}.group_limit g where g.group_hash = any(p_group_hashes));
     v_seats bigint[];
     v_won bigint[];
     v_empty bigint[];
@@ -43,7 +45,7 @@ begin
         from asked a left join lateral (
             select {schema}.seat_of(g.group_hash, n) as seat
             from {schema}.group_limit g cross join generate_series(1, g.concurrency) n
-            where g.group_hash = a.group_hash and not exists (
+            where v_is_limited and g.group_hash = a.group_hash and not exists (
                 select from {schema}.group_lease l where l.seat = {schema}.seat_of(g.group_hash, n))
             order by n limit 1
         ) free on true
@@ -58,9 +60,9 @@ begin
     with line as (
         delete from {schema}.waiting w where w.ctid = any(array(
             select y.ctid from (
-                select distinct u.group_hash, u.lane_id
-                from unnest(p_group_hashes, p_lane_ids) u(group_hash, lane_id)
-                where u.group_hash = any(v_won)
+                select u.group_hash, u.lane_id from unnest(p_group_hashes, p_lane_ids) u(group_hash, lane_id)
+                group by u.group_hash, u.lane_id
+                having u.group_hash in (select x.group_hash from unnest(v_won) x(group_hash))
             ) turn cross join lateral (
                 select z.ctid from {schema}.waiting z
                 where z.group_hash = turn.group_hash and z.lane_id = turn.lane_id
@@ -68,16 +70,20 @@ begin
                 order by z.job_id limit p_slice for update skip locked
             ) y))
         returning w.job_id, w.group_hash, array_position(p_lane_ids, w.lane_id) as place
+    ), seated as (
+        select l.job_id, l.place,
+            case when v_is_limited then v_seats[array_position(v_won, l.group_hash)] else l.group_hash end as seat
+        from line l
     )
-    select array_agg(l.job_id order by l.place, l.job_id),
-        array_agg(v_seats[array_position(v_won, l.group_hash)] order by l.place, l.job_id)
-    into job_ids, seats from line l;
+    select array_agg(s.job_id order by s.place, s.job_id), array_agg(s.seat order by s.place, s.job_id)
+    into job_ids, seats from seated s;
 
-    v_empty := array(
-        select u.g from unnest(v_won, v_seats) u(g, seat) where not u.seat = any(coalesce(seats, '{}')));
+    v_empty := array(select u.seat from unnest(v_seats) u(seat) except select u.seat from unnest(seats) u(seat));
     if v_empty <> '{}' then
-        delete from {schema}.group_lease l
-        where l.seat in (select u.seat from unnest(v_won, v_seats) u(g, seat) where u.g = any(v_empty));
+        with ended as (
+            delete from {schema}.group_lease l where l.seat = any(v_empty) returning l.group_hash
+        )
+        select array_agg(e.group_hash) into v_empty from ended e;
         insert into {schema}.scheduled (lane_id, run_at, group_hash, is_suspect)
         select s.lane_id, clock_timestamp() + interval '1 second', s.group_hash, p_is_suspect
         from {schema}.standing_lanes(v_empty) s
@@ -86,7 +92,7 @@ begin
     end if;
 
     -- A group with more seats wants to be found by others, too, before this slice is done.
-    if exists (select from {schema}.group_limit g where g.group_hash = any(v_won)) then
+    if v_is_limited then
         insert into {schema}.ready (lane_id, run_at, group_hash)
         select s.lane_id, clock_timestamp(), s.group_hash
         from {schema}.standing_lanes(array(

@@ -95,10 +95,12 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxy_before(host: str, port: int) -> AsyncGenerator[Proxy]:
-    """Run a proxy before a server."""
+async def proxy_before(
+    host: str, port: int, *, at: tuple[str, int] = ("127.0.0.1", 0)
+) -> AsyncGenerator[Proxy]:
+    """Run a proxy before a server, at an address and port of the loopback."""
     proxy = Proxy(host, port)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.serve, *at)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
