@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from cuckmq import Context, Worker
 from tests.support.database.private import PrivateCluster
@@ -55,6 +58,28 @@ async def test_idle_workers_share_what_any_can_do(new_cluster: Callable[..., Pri
         ended, last = asked(log)
         assert ended - began <= 4 * (last - first)
         assert exchanges(log) - looked <= 0.8 * (last - first)  # in time for a beat they looked once before
+
+
+async def test_one_speaks_for_all_who_listen(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """E24: each word wakes all of them at the server, so ten that each said theirs would cost a hundred.
+
+    They all begin at the same moment, and would all speak again a second later: ten words in each.
+    """
+    monkeypatch.setattr("cuckmq.database.listen.PING_SECS", 1.0)
+    dsn, channel = context.database.dsn, f"cuckmq.{context.schema}"
+    async with AsyncExitStack() as stack:
+        for _ in range(NUM_WORKERS):
+            own = await stack.enter_async_context(Context(dsn, schema=context.schema))
+            stack.callback(own.listener.subscribe(lambda hint: None))
+            await own.listener.is_connected.wait()
+        connection = await psycopg.AsyncConnection.connect(dsn, autocommit=True)
+        await stack.enter_async_context(connection)
+        await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+        began_at, num_heard = time.monotonic(), 0
+        async for notification in connection.notifies(timeout=30, stop_after=12):
+            num_heard += notification.payload == "ping"
+        assert num_heard == 12
+        assert time.monotonic() - began_at > 2.5
 
 
 @pytest.mark.fault("H4")
