@@ -35,7 +35,7 @@ MUTANTS: Final = {
         (
             Edit("finish", _FENCE, ""),
             Edit("settle", _FENCE, ""),
-            Edit("exchange", "if not found then\n", "if false then\n"),
+            Edit("exchange", "if not found then\n            raise", "if false then\n            raise"),
         ),
         rule="one_at_a_time",
         kinds=("oversleep_worker",),
