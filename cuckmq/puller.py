@@ -118,13 +118,14 @@ class Puller(Daemon):
         take = asyncio.create_task(self._take())
         try:
             await self._wait_for(take, secs, since)
+            take.cancel()
+            await asyncio.wait([take])  # that takes a turn of the loop, in which a cancellation may come, too
         except asyncio.CancelledError:
             if take.done() and not take.cancelled():
                 self._handed.take_back(take.result().id)
             raise
         finally:
             take.cancel()
-        await asyncio.wait([take])
         return None if take.cancelled() else take.result()
 
     async def _wait_for(self, take: asyncio.Task[Any], secs: float | None, since: float) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
 from cuckmq import Cancel, Context, JobState, PulledJob, Puller
 from cuckmq.errors import AttemptLost, ConfigurationError, InvalidResult, JobCancelled, JobFailed
+from cuckmq.protocol.exchange import Row
 from tests.support.eventually import eventually
 
 FAST = {"heartbeat_secs": 0.2, "lease_secs": 1.0}
@@ -88,6 +90,41 @@ async def test_a_claim_waits_and_is_woken(context: Context):
             await asyncio.gather(*(job.finish(0) for job in jobs))
     assert (await context.jobs.count())[JobState.SUCCEEDED] == 3
     assert double.name == "double"
+
+
+async def claim_and_give_up(puller: Puller, num_turns: int, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Claim, and cancel that so many turns of the loop after the job has come."""
+    hasty = asyncio.create_task(puller.claim(wait_secs=5))
+    lay_down, has_come = puller._desk.lay_down, asyncio.Event()
+
+    def come(rows: list[Row]) -> None:
+        lay_down(rows)
+        if rows:
+            has_come.set()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(puller._desk, "lay_down", come)
+        await asyncio.wait([hasty, asyncio.create_task(has_come.wait())], return_when=asyncio.FIRST_COMPLETED)
+        for _ in range(num_turns):
+            await asyncio.sleep(0)
+        hasty.cancel()
+        (found,) = await asyncio.gather(hasty, return_exceptions=True)
+    return found
+
+
+async def test_a_claim_may_be_given_up_in_any_turn_of_the_loop(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+):
+    """E29: whether its job has been laid down, taken or received, the next claim gets it, or a later one."""
+    double = define(context)
+    await context.deploy()
+    async with Puller(context, concurrency=1) as puller:
+        await double.enqueue_many([1, 2, 3])
+        for num_turns in range(10):
+            found = await claim_and_give_up(puller, num_turns, monkeypatch)
+            assert found is not None, f"nothing came after a claim was given up in turn {num_turns - 1}"
+            if isinstance(found, PulledJob):
+                await found.release()
 
 
 async def test_it_takes_nothing_that_nobody_waits_for(context: Context):
