@@ -72,7 +72,7 @@ def exchange(
     """
     done = [outcome for outcome in outcomes if outcome.kind == "succeeded"]
     others = [outcome for outcome in outcomes if outcome.kind != "succeeded"]
-    columns: Any = zip(*others, strict=True) if others else ((), (), (), (), (), ())
+    columns: Any = map(list, zip(*others, strict=True)) if others else ["{}"] * len(Outcome._fields)
     return Statement(
         SQL,
         (
@@ -81,19 +81,23 @@ def exchange(
             _as_array(outcome.job_id for outcome in done),
             _as_array(outcome.attempt for outcome in done),
             f"[{','.join([outcome.detail or 'null' for outcome in done])}]",
-            *map(list, columns),
+            *columns,
             _as_array(group_hashes),
-            demand.channel_ids,
-            demand.definition_ids,
+            None if demand.channel_ids is None else _as_array(demand.channel_ids),
+            _as_array(demand.definition_ids),
             demand.limit,
             demand.slice,
-            list(demand.marks),
-            list(demand.marks.values()),
+            _as_array(demand.marks),
+            _as_array(mark.isoformat() for mark in demand.marks.values()),
         ),
         Row._make,
     )
 
 
-def _as_array(numbers: Iterable[int]) -> str:
-    """Write an array as PostgreSQL does. psycopg takes ten times as long over a list of numbers."""
-    return f"{{{','.join(map(str, numbers))}}}"
+def _as_array(values: Iterable[int | str]) -> str:
+    """Write an array as PostgreSQL does, of numbers or moments.
+
+    psycopg takes ten times as long over a list, and prepares the statement anew for lists of other types: of
+    none, of small numbers, of large ones.
+    """
+    return f"{{{','.join(map(str, values))}}}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable
 
 import pytest
@@ -27,17 +28,22 @@ async def test_cancel_retry_and_pause_among_claims_and_ends(
     sleep, dice, told = queue.definitions["sleep"], random.Random(12), dict[int, float]()
     handles = await sleep.enqueue_many([0.02] * NUM_JOBS)
     is_over = asyncio.Event()
+    # One command at a time for each job, or nobody could say which of two was the last.
+    turns = defaultdict[int, asyncio.Lock](asyncio.Lock)
 
     async def meddle() -> None:
         while not is_over.is_set():
             handle = dice.choice(handles)
             match dice.randrange(3):
                 case 0:
-                    if await handle.cancel():
-                        told.setdefault(handle.id, time.monotonic())
+                    async with turns[handle.id]:
+                        # One that is taken is only asked to stop; it may begin before it hears of that.
+                        if await handle.cancel() and (await handle.get()).state == JobState.CANCELLED:
+                            told.setdefault(handle.id, time.monotonic())
                 case 1:
-                    await queue.jobs.retry(handle.id)
-                    told.pop(handle.id, None)
+                    async with turns[handle.id]:
+                        await queue.jobs.retry(handle.id)
+                        told.pop(handle.id, None)
                 case _:
                     await queue.channels.pause("_default")
                     await queue.channels.resume("_default")
