@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 from benchmarks import own
@@ -47,6 +48,7 @@ def share_rate(run: Run) -> float:
             own.fill(place, num_jobs, definition="bench_slow")
             before += num_jobs
             place.wait_for(before, 30)
+        time.sleep(3 * SLOW_SECS)  # until what has begun is over: two that are out of step would stay so
         own.fill(place, num_jobs, definition="bench_slow")
         place.wait_for(before + num_jobs, 30)
         starts = sorted(mark.at_ns for marks in place.marks() for mark in marks)[before:]

@@ -23,8 +23,8 @@ def add_history(place: Place, num: int) -> None:
         f"""
         with letter as (
             insert into "{SCHEMA}".job
-                (definition_id, lane_id, num_attempts, num_stalls, run_at, created_at, payload)
-            select d.id, d.lane_id, 1, 1, t.at, t.at, '{{"n": 1}}'
+                (id, definition_id, lane_id, num_attempts, num_stalls, run_at, created_at, payload)
+            select "{SCHEMA}".id_base() + i, d.id, d.lane_id, 1, 1, t.at, t.at, '{{"n": 1}}'
             from generate_series(1, %s) i,
                 lateral (select now() - interval '2 days' + i * interval '1 millisecond') t (at),
                 "{SCHEMA}".job_definition d
@@ -37,6 +37,7 @@ def add_history(place: Place, num: int) -> None:
         """.encode(),
         (num,),
     )
+    place.connection.execute(f"""select setval('"{SCHEMA}".job_id_seq', %s)""".encode(), (num,))
 
 
 def drain(run: Run, *, is_purged: bool) -> float:
