@@ -148,7 +148,7 @@ class Database:
                 raise
 
     async def close(self) -> None:
-        """Close what this opened. It opens again when used again."""
+        """Close what this opened, and give back what it borrowed. It opens again when used again."""
         with self._lock:
             pool, self._pool = self._pool, None
             sync_pool, self._sync_pool = self._sync_pool, None
@@ -156,8 +156,10 @@ class Database:
             loop, self._loop = self._loop, None
             if located is not None:
                 self._dsn = None
+        self._spare.rest()
+        if self._given is not None:  # it stays open, and has its connections back
+            await come_to_rest(self._given)
         if pool is not None and loop is asyncio.get_running_loop():
-            self._spare.rest()
             await pool.close()
             await come_to_rest(pool)
         if sync_pool is not None:
