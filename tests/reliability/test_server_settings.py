@@ -29,7 +29,7 @@ def _assert_each_once(log: Log, job_ids: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [("B13", "200ms", 1.0), ("B15", "0", 5.0)], ids=["statement_timeout", "no_timeout"]
+    "fault", [("B13", "200ms", 1.0), ("B15", "0", 4.0)], ids=["statement_timeout", "no_timeout"]
 )
 @pytest.mark.fault("B13", "B15")
 async def test_a_table_is_locked_for_a_while(
