@@ -122,7 +122,7 @@ class Puller(Daemon):
             await asyncio.wait([take])  # that takes a turn of the loop, in which a cancellation may come, too
         except asyncio.CancelledError:
             if take.done() and not take.cancelled():
-                self._handed.take_back(take.result().id)
+                self._handed.take_back(take.result().attempt)
             raise
         finally:
             take.cancel()

@@ -7,6 +7,7 @@ import asyncio
 from cuckmq._runtime.desk import Desk, Ended, Running
 from cuckmq._runtime.dispatcher import Dispatcher
 from cuckmq._runtime.scribe import Scribe
+from cuckmq.attempt import Attempt
 from cuckmq.errors import AttemptLost
 from cuckmq.outcome import Outcome
 from cuckmq.protocol.exchange import Row
@@ -25,22 +26,20 @@ class Handed:
         self._desk = desk
         self._dispatcher = dispatcher
         self._scribe = scribe
-        self._rows: dict[int, Row] = {}
-        self._waiters: dict[int, asyncio.Future[bool]] = {}
+        self._rows: dict[Attempt, Row] = {}
+        self._waiters: dict[Attempt, asyncio.Future[bool]] = {}
 
     def hand_out(self, running: Running, row: Row) -> None:
         """Note that a job is in somebody's hands."""
         self._desk.start(running)
-        self._rows[id(running)] = row
+        self._rows[running.attempt] = row
 
-    def take_back(self, job_id: int) -> None:
+    def take_back(self, attempt: Attempt) -> None:
         """Give back a job that nobody has seen."""
-        for running in list(self._desk.running.values()):
-            row = self._rows.get(id(running))
-            if row is not None and row.job_id == job_id and self.is_ours(row):
-                del self._rows[id(running)]
-                self._desk.stop(running, "stopping")
-                self.finish(row, Ended(running.attempt, None, 0.0))
+        running, row = self._desk.running.get(attempt), self._rows.pop(attempt, None)
+        if row is not None and running is not None and self.is_ours(row):
+            self._desk.stop(running, "stopping")
+            self.finish(row, Ended(attempt, None, 0.0))
 
     def is_ours(self, row: Row) -> bool:
         """Whether the job has not been lost since it was claimed."""
@@ -59,7 +58,7 @@ class Handed:
             RuntimeError: it was said before.
         """
         attempt = running.attempt
-        row = self._rows.pop(id(running), None)
+        row = self._rows.pop(attempt, None)
         if row is None:
             raise RuntimeError(f"job {attempt.job_id} is not in your hands: you said what became of it")
         if attempt.ending in ("lost", "stopping") or not self.is_ours(row):
@@ -76,7 +75,7 @@ class Handed:
         if ended.outcome is None:
             attempt.ending = "stopping"
         heard: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiters[id(attempt)] = heard
+        self._waiters[attempt] = heard
         self.finish(row, ended)
         if not await heard:
             raise lost_by(attempt.job_id)
@@ -97,7 +96,7 @@ class Handed:
         """The queue has heard of these ends, and answered."""
         lost = {row.job_id for row in rows if row.verdict == "lost"}
         for each in ended:
-            waiter = self._waiters.pop(id(each.attempt), None)
+            waiter = self._waiters.pop(each.attempt, None)
             is_heard = each.outcome is not None or each.attempt.ending == "stopping"
             if waiter is not None and not waiter.done():
                 waiter.set_result(is_heard and each.attempt.job_id not in lost)
