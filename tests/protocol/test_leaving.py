@@ -84,13 +84,18 @@ def exchange(
     )  # fmt: skip
 
 
-def test_an_exchange_overtaken_by_a_recall_claims_nothing(queue: Queue) -> None:
-    """M4: it was still settling when the worker, on a new connection, said what it has in hand."""
+def worker_with_a_job_to_settle(queue: Queue) -> tuple[int, int, int, int]:
+    """Definition, worker, the job it has claimed, and one that it has not."""
     ping = queue.eye.deploy("PING")
     worker_id = queue.eye.register()
-    settled = queue.eye.enqueue("PING")
+    claimed = queue.eye.enqueue("PING")
     queue.eye.claim(worker_id)
-    unheard = queue.eye.enqueue("PING")
+    return ping, worker_id, claimed, queue.eye.enqueue("PING")
+
+
+def test_an_exchange_overtaken_by_a_recall_claims_nothing(queue: Queue) -> None:
+    """M4: it was still settling when the worker, on a new connection, said what it has in hand."""
+    ping, worker_id, settled, unheard = worker_with_a_job_to_settle(queue)
     holder, old = queue.session(), queue.session()
     holder.begin()
     holder.rows("select from {schema}.running where job_id = %s for update", settled)
@@ -108,11 +113,7 @@ def test_an_exchange_overtaken_by_a_recall_claims_nothing(queue: Queue) -> None:
 
 def test_an_exchange_that_comes_after_a_recall_claims_nothing(queue: Queue) -> None:
     """M4: it was sent before, and lay in the network until the worker had recalled on a new connection."""
-    ping = queue.eye.deploy("PING")
-    worker_id = queue.eye.register()
-    settled = queue.eye.enqueue("PING")
-    queue.eye.claim(worker_id)
-    unheard = queue.eye.enqueue("PING")
+    ping, worker_id, settled, unheard = worker_with_a_job_to_settle(queue)
     assert queue.eye.recall(worker_id, [settled]) == []
     with pytest.raises(psycopg.Error) as caught:
         exchange(queue.session(), worker_id, [settled], [ping])

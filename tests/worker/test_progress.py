@@ -129,6 +129,15 @@ async def has_beaten(context: Context) -> bool:
     return info.latency_secs is not None
 
 
+async def give_to_another(context: Context, attempt: Attempt) -> None:
+    """Have the queue believe that a later attempt has the job."""
+    async with context.database.connection() as connection:
+        await connection.execute(
+            f'update "{context.schema}".running set attempt = attempt + 7 where job_id = %s',
+            (attempt.job_id,),
+        )
+
+
 async def test_who_has_lost_the_job_writes_nothing(context: Context):
     """G6, F5: the fence of every outcome holds for notes."""
     answers: list[str] = []
@@ -139,11 +148,7 @@ async def test_who_has_lost_the_job_writes_nothing(context: Context):
         if attempt.stall_count:
             attempt.update({"by": "the second"})
             return
-        async with context.database.connection() as connection:
-            await connection.execute(
-                f'update "{context.schema}".running set attempt = attempt + 7 where job_id = %s',
-                (attempt.job_id,),
-            )
+        await give_to_another(context, attempt)
         attempt.update({"by": "a zombie"})
         try:
             await attempt.flush()
@@ -204,11 +209,7 @@ async def test_a_flush_tells_of_a_loss_that_was_found_before(context: Context):
     async def slow_to_flush(payload: None, attempt: Attempt) -> None:
         if attempt.stall_count:
             return
-        async with context.database.connection() as connection:
-            await connection.execute(
-                f'update "{context.schema}".running set attempt = attempt + 7 where job_id = %s',
-                (attempt.job_id,),
-            )
+        await give_to_another(context, attempt)
         attempt.update({"by": "a zombie"})
         await eventually(lambda: attempt.outbox.is_empty and attempt.outbox.is_lost)
         try:

@@ -18,7 +18,7 @@ import psycopg
 
 from tests.reliability.soak.history import Journal
 from tests.reliability.soak.jobs import SLOW_SECS
-from tests.reliability.soak.stage import Stage
+from tests.reliability.soak.stage import Member, Stage
 
 TABLES: Final = ("job", "ready", "running", "worker", "finalized", "quota", "unique_key", "cancellation")
 
@@ -54,7 +54,12 @@ async def end_worker(stage: Stage, dice: random.Random) -> int | None:
 
 async def freeze_worker(stage: Stage, dice: random.Random) -> int | None:
     """SIGSTOP for less or more than a lease."""
-    member = dice.choice(stage.workers)
+    return await _freeze(stage, dice, stage.workers)
+
+
+async def _freeze(stage: Stage, dice: random.Random, members: Sequence[Member]) -> int:
+    """Have one of these sleep for a while."""
+    member = dice.choice(members)
     member.process.send_signal(signal.SIGSTOP)
     await asyncio.sleep(dice.uniform(0.5, 2.5) * stage.lease_secs)
     member.process.send_signal(signal.SIGCONT)
@@ -94,11 +99,7 @@ async def kill_orchestrator(stage: Stage, dice: random.Random) -> int | None:
 
 async def freeze_orchestrator(stage: Stage, dice: random.Random) -> int | None:
     """SIGSTOP of one of the orchestrators, at any moment of a tick, a rescue or a purge."""
-    member = dice.choice(stage.orchestrators)
-    member.process.send_signal(signal.SIGSTOP)
-    await asyncio.sleep(dice.uniform(0.5, 2.5) * stage.lease_secs)
-    member.process.send_signal(signal.SIGCONT)
-    return member.process.pid
+    return await _freeze(stage, dice, stage.orchestrators)
 
 
 async def cut_sessions(stage: Stage, dice: random.Random) -> int | None:
@@ -141,9 +142,7 @@ async def _restart(stage: Stage, dice: random.Random, *, at_once: bool) -> None:
 
 async def lock_table(stage: Stage, dice: random.Random) -> int | None:
     """Hold a lock that nothing passes, as a migration does that waits for a report."""
-    table = dice.choice(
-        ["job", "ready", "running", "worker", "finalized", "quota", "unique_key", "cancellation"]
-    )
+    table = dice.choice(TABLES)
     async with await stage.reach() as connection:
         await connection.execute(f'lock table "{stage.schema}".{table} in access exclusive mode'.encode())
         await asyncio.sleep(dice.uniform(0.5, 1.5) * stage.lease_secs)
