@@ -272,6 +272,8 @@ class Dispatcher:
             self._is_unsure = True
         self._idler.turned(is_clear=not self._desk.in_hand)
         self._turned.set()
+        if self._lookout.next_at > time.monotonic():
+            await asyncio.sleep(0)  # There is nothing to ask for at once, so the lanes go first.
 
     def _limit(self) -> int:
         """How many jobs to ask for; 0 while there is no room, or must not be more."""

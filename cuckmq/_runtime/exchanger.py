@@ -75,19 +75,17 @@ class Exchanger:
         if worker_id != self._session.worker_id:
             claimed = []  # They are a worker's that was given up meanwhile, and go back with its lease.
         self._appetite.learn(len(ended), sum(each.duration_secs for each in ended), began_at)
-        self._settle(ended, rows)
+        settled = self._desk.settled(ended)
+        self._on_settled(ended, rows)
         self._desk.lay_down(claimed)
+        self._count(self._tally.ended, settled, rows)
         self._count(self._tally.claimed, claimed, datetime.now(UTC))
         self._look_ahead(rows, claimed, demand, began_at)
         self._reporter.report(ended, groups, rows, claimed, worker_id)
         return any(each.outcome is None and each.attempt.ending == "stopping" for each in ended)
 
-    def _settle(self, ended: list[Ended], rows: list[Row]) -> None:
-        self._count(self._tally.ended, self._desk.settled(ended), rows)
-        self._on_settled(ended, rows)
-
     def _count(self, count: Callable[..., None], *what: object) -> None:
-        """Have something counted when the next exchange is on its way, and the lanes have work again."""
+        """Have something counted when the lanes have work again."""
         asyncio.get_running_loop().call_soon(count, *what)
 
     def _look_ahead(self, rows: list[Row], claimed: list[Row], demand: Demand, began_at: float) -> None:
