@@ -82,7 +82,7 @@ def exchange(
         demand.slice,
     )
     if not (outcomes or group_hashes or demand.marks):
-        return Statement(LOOK, (worker_id, demand.num_recalls, *places), Row._make)
+        return Statement(LOOK, (worker_id, demand.num_recalls, *places), Row._make, is_frequent=True)
     done = [outcome for outcome in outcomes if outcome.kind == "succeeded"]
     others = [outcome for outcome in outcomes if outcome.kind != "succeeded"]
     columns: Any = map(list, zip(*others, strict=True)) if others else ["{}"] * len(Outcome._fields)
@@ -101,6 +101,7 @@ def exchange(
             _as_array(mark.isoformat() for mark in demand.marks.values()),
         ),
         Row._make,
+        is_frequent=True,
     )
 
 
