@@ -59,7 +59,7 @@ class Database:
         self._listen_dsn = listen_dsn
         self._lock = threading.Lock()
         self._pool: AsyncConnectionPool[Any] | None = None
-        self._spare = Spare(give_back)
+        self._spare = Spare(give_back, is_given=self._given is not None)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sync_pool: ConnectionPool[Any] | None = None
         self._located: Any = None
@@ -196,6 +196,7 @@ class Database:
         if self._pool is not None and self._loop is loop:  # another task was quicker
             await pool.close()
             return self._pool
+        self._spare.forget()
         self._pool, self._loop = pool, loop
         return pool
 
