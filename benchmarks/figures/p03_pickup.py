@@ -13,7 +13,7 @@ from benchmarks.run import Run
 TITLE = "pickup by an idle worker, 20 jobs/s"
 PER_SEC = 20
 NUM_JOBS = 200
-MAX_ROUNDS = 2  # each takes ten seconds of waiting
+MAX_ROUNDS = 3  # each takes ten seconds of waiting
 
 
 def note(run: Run, name: str, waits: list[float]) -> None:
