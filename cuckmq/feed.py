@@ -25,6 +25,7 @@ from cuckmq.event_text import to_text
 from cuckmq.events import Event
 from cuckmq.hub import EventHub
 from cuckmq.log import get_log
+from cuckmq.pause import pause
 from cuckmq.protocol.feed import find_subscribed, publish_events
 
 _logger = get_log("cuckmq.feed")
@@ -108,8 +109,7 @@ class Feed:
             except Exception:
                 _logger.exception("events do not reach their subscribers, trying again")
                 pause_secs = LOOK_SECS
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._is_due.wait(), pause_secs)
+            await pause(self._is_due, pause_secs)
 
     def _look_secs(self) -> float:
         """How often to look: seldom while hints come through; often while somebody listens, who may go."""

@@ -33,6 +33,7 @@ from cuckmq.database.listen import Hint, Listener
 from cuckmq.errors import DatabaseReadOnly
 from cuckmq.event_text import from_text, kinds_of
 from cuckmq.events import Event
+from cuckmq.pause import pause
 from cuckmq.protocol.feed import read_events, subscribe, unsubscribe
 
 EventT = TypeVar("EventT", bound=Event)
@@ -97,8 +98,7 @@ class Subscription(Generic[EventT]):
             with self._fuse.stand():
                 await self._look()
             if not self._read:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._has_news.wait(), POLL_SECS)
+                await pause(self._has_news, POLL_SECS)
         return self._read.popleft()
 
     async def _look(self) -> None:

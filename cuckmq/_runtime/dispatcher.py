@@ -13,7 +13,6 @@ took this worker for dead, everything is let go, and the worker goes on under a 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -34,6 +33,7 @@ from cuckmq._runtime.tally import Tally
 from cuckmq.context import Context
 from cuckmq.errors import CuckmqError, WorkerLost
 from cuckmq.log import get_log
+from cuckmq.pause import pause
 from cuckmq.protocol.exchange import Row
 
 _logger = get_log("cuckmq.worker")
@@ -278,7 +278,5 @@ class Dispatcher:
         return self._room.num_wanted() if self._is_claiming and not self.is_paused else 0
 
     async def _wait(self, until: float | None) -> None:
-        timeout_secs = None if until is None or until == float("inf") else max(0.0, until - time.monotonic())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_secs):  # wait_for() takes two turns of the loop more
-                await self._desk.changed.wait()
+        at_most_secs = None if until is None or until == float("inf") else max(0.0, until - time.monotonic())
+        await pause(self._desk.changed, at_most_secs)

@@ -71,28 +71,30 @@ class Exchanger:
         except BaseException:
             self._desk.give_back(ended, groups)
             raise
+        answered_at, answered_on = time.monotonic(), datetime.now(UTC)
         claimed = [row for row in rows if row.verdict is None]
         if worker_id != self._session.worker_id:
             claimed = []  # They are a worker's that was given up meanwhile, and go back with its lease.
         self._appetite.learn(len(ended), sum(each.duration_secs for each in ended), began_at)
-        self._settle(ended, rows)
-        self._desk.lay_down(claimed)
-        self._count(self._tally.claimed, claimed, datetime.now(UTC))
-        self._look_ahead(rows, claimed, demand, began_at)
-        self._reporter.report(ended, groups, rows, claimed, worker_id)
-        return any(each.outcome is None and each.attempt.ending == "stopping" for each in ended)
-
-    def _settle(self, ended: list[Ended], rows: list[Row]) -> None:
-        self._count(self._tally.ended, self._desk.settled(ended), rows)
+        settled = self._desk.settled(ended)
         self._on_settled(ended, rows)
+        self._desk.lay_down(claimed)
+        self._reporter.report(ended, groups, rows, claimed, worker_id)
+        if 0 < len(claimed) < limit:
+            await asyncio.sleep(0)  # There is nothing more to ask for at once, so the lanes go first.
+        self._look_ahead(rows, claimed, demand, began_at, answered_at)
+        self._count(self._tally.ended, settled, rows)
+        self._count(self._tally.claimed, claimed, answered_on)
+        return any(each.outcome is None and each.attempt.ending == "stopping" for each in ended)
 
     def _count(self, count: Callable[..., None], *what: object) -> None:
         """Have something counted when the next exchange is on its way, and the lanes have work again."""
         asyncio.get_running_loop().call_soon(count, *what)
 
-    def _look_ahead(self, rows: list[Row], claimed: list[Row], demand: Demand, began_at: float) -> None:
+    def _look_ahead(
+        self, rows: list[Row], claimed: list[Row], demand: Demand, began_at: float, now: float
+    ) -> None:
         """Learn from an exchange when to look again."""
-        now = time.monotonic()
         if demand.limit > 0:
             self.claimed_at = now
             due_secs = next((row.secs for row in rows if row.verdict == "due"), None)

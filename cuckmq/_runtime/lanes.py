@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -12,6 +11,7 @@ from cuckmq._runtime.desk import Desk
 from cuckmq._runtime.executor import Executor
 from cuckmq.context import Context
 from cuckmq.log import get_log
+from cuckmq.pause import pause
 from cuckmq.protocol.exchange import Row
 from cuckmq.slot import SLOT
 
@@ -63,8 +63,7 @@ class Lanes:
         self._is_letting_go = True
         for running in list(self._desk.running.values()):
             self._desk.stop(running, "stopping")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._desk.is_still.wait(), patience_secs)
+        await pause(self._desk.is_still, patience_secs)
         for running in list(self._desk.running.values()):
             _logger.warning("job %s does not stop when told; it is left behind", running.attempt.job_id)
 

@@ -13,7 +13,6 @@ that kills its process are not helped by haste.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
@@ -22,6 +21,7 @@ from typing import Final
 
 from cuckmq.cli.leash import LeashHolder
 from cuckmq.cli.logs import logger
+from cuckmq.pause import pause
 
 MIN_PAUSE_SECS: Final = 0.5
 MAX_PAUSE_SECS: Final = 30.0
@@ -99,8 +99,7 @@ class Post:
         self._num_deaths = 1 if lived_secs >= STEADY_SECS else self._num_deaths + 1
         pause_secs = min(MIN_PAUSE_SECS * 2 ** (self._num_deaths - 1), MAX_PAUSE_SECS)
         logger.warning("worker %s, %s; another takes its place in %g s", self._name, news, pause_secs)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), pause_secs)
+        await pause(self._stopping, pause_secs)
 
 
 class Supervisor:

@@ -44,6 +44,8 @@ BUSY_SECS: Final = 0.005
 class AttentiveConnection(psycopg.AsyncConnection[Row]):
     """An async connection on which an answer takes one turn of the event loop, and no more."""
 
+    cursor_at_hand: psycopg.AsyncCursor[tuple[Any, ...]] | None = None
+    """For statements that are made over and over; None while one is under way. See run()."""
     # Two underscores: the names are psycopg's to give, in a class of its own.
     __ear: int | None = None
     __loop: asyncio.AbstractEventLoop | None = None

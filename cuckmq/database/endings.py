@@ -18,6 +18,7 @@ from psycopg_pool import PoolTimeout
 from cuckmq.database.database import Database
 from cuckmq.database.fuse import Fuse
 from cuckmq.log import get_log
+from cuckmq.pause import pause
 from cuckmq.protocol.inspect import Ending, find_endings
 
 _logger = get_log("cuckmq.endings")
@@ -104,11 +105,9 @@ class Endings:
             if self._waiters:
                 waited_secs = time.monotonic() - self._youngest_at
                 pause_secs = min(max(waited_secs / 10, MIN_PAUSE_SECS), MAX_PAUSE_SECS)
-                try:
-                    await asyncio.wait_for(self._kick.wait(), pause_secs)
+                await pause(self._kick, pause_secs)
+                if self._kick.is_set():
                     await asyncio.sleep(MIN_PAUSE_SECS)
-                except TimeoutError:
-                    pass
 
 
 def wait_sync(database: Database, job_id: int, limit_secs: float | None) -> Ending | None:

@@ -22,11 +22,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
 import psycopg
 from psycopg import sql
+from psycopg.abc import PQGen
+from psycopg.pq.abc import PGconn
+from psycopg.waiting import Wait
 
 from cuckmq.database.connect import connect, cut, is_direct
 from cuckmq.database.database import Database
@@ -60,6 +64,8 @@ class Listener:
         self._database = database
         self._subscribers: list[Callable[[Hint], None]] = []
         self._task: asyncio.Task[None] | None = None
+        self._heard_at = float("-inf")
+        self._is_in_doubt = False
         self.is_connected = asyncio.Event()
 
     def subscribe(self, subscriber: Callable[[Hint], None]) -> Callable[[], None]:
@@ -114,22 +120,22 @@ class Listener:
     async def _listen_once(self) -> None:
         channel = f"cuckmq.{self._database.schema}"
         connection = await connect(await asyncio.to_thread(lambda: self._database.direct_dsn))
+        connection.add_notify_handler(lambda notification: self._understand(notification.payload))
         try:
             await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)), prepare=False)
-            is_pong_due, wait_secs = True, PONG_TIMEOUT_SECS
-            await self._ping(connection, channel)
             while True:
-                if await self._hear(connection, channel, wait_secs):
-                    is_pong_due = False
-                    wait_secs = PING_SECS * random.uniform(0.67, 1.0)  # noqa: S311 - jitter
-                elif is_pong_due:
+                self._is_in_doubt = False
+                pinged_at = time.monotonic()
+                await self._ping(connection, channel)
+                await self._hear(connection, PONG_TIMEOUT_SECS)
+                if self._heard_at < pinged_at:
                     raise _DeafError(
                         "LISTEN is not answered, probably because a pooler stands in between: workers poll "
                         "instead. Give Context(listen_dsn=...) a DSN that reaches the server itself"
                     )
-                else:
-                    is_pong_due, wait_secs = True, PONG_TIMEOUT_SECS
-                    await self._ping(connection, channel)
+                ping_secs = PING_SECS * random.uniform(0.67, 1.0)  # noqa: S311 - jitter
+                while (secs := self._heard_at + ping_secs - time.monotonic()) > 0 and not self._is_in_doubt:
+                    await self._hear(connection, secs)
         finally:
             await connection.close()
 
@@ -150,22 +156,35 @@ class Listener:
         finally:
             timer.cancel()
 
-    async def _hear(self, connection: psycopg.AsyncConnection[Any], channel: str, wait_secs: float) -> bool:
-        """Wait for words; whatever comes, even a neighbour's ping, shows that we are not deaf."""
-        has_heard = is_in_doubt = False
-        async for notification in connection.notifies(timeout=wait_secs, stop_after=1):
-            has_heard = True
-            if not self.is_connected.is_set():
-                self.is_connected.set()
-                self._tell(("connected", 0))
-            self._understand(notification.payload)
-            is_in_doubt = notification.payload == "demoted"
-        if is_in_doubt:
-            # A neighbour says so, whose ping would else have spared us our own. We see for ourselves.
-            await self._ping(connection, channel)
-        return has_heard
+    async def _hear(self, connection: psycopg.AsyncConnection[Any], secs: float) -> None:
+        """Hear words for some time, or until one makes us doubt the server.
+
+        No task is woken for a word: it reaches the subscribers in the very callback that reads it.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(secs):
+                await connection.wait(self._steps(connection.pgconn))
+
+    def _steps(self, pgconn: PGconn) -> PQGen[None]:
+        while True:
+            # At first for what came together with the answer to a ping.
+            while (word := pgconn.notifies()) is not None:
+                self._understand(word.extra.decode(errors="replace"))
+            if self._is_in_doubt:
+                return
+            while not (yield Wait.R):
+                pass
+            pgconn.consume_input()
 
     def _understand(self, payload: str) -> None:
+        # Whatever comes, even a neighbour's ping, shows that we are not deaf.
+        self._heard_at = time.monotonic()
+        if not self.is_connected.is_set():
+            self.is_connected.set()
+            self._tell(("connected", 0))
+        if payload == "demoted":
+            # A neighbour says so, whose ping would else have spared us our own. We see for ourselves.
+            self._is_in_doubt = True
         word, _, number = payload.partition(" ")
         if (
             word in ("ready", "cancel", "destroyed", "subscribed", "events")

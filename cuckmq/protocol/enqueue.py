@@ -75,7 +75,8 @@ def enqueue(
     """
     if len(payloads) == 1 and keys == NO_KEYS and placement == AS_DEFINED:
         group = None if job_groups is None else job_groups[0]
-        return Statement(ONE_SQL, (definition, payloads[0], group, is_silent), _as_list)
+        parameters = (definition, payloads[0], group, is_silent)
+        return Statement(ONE_SQL, parameters, _as_list, is_frequent=True)
     where = placement
     return Statement(
         SQL,
@@ -101,6 +102,7 @@ def enqueue(
             where.on_dependency_failure,
         ),
         only,
+        is_frequent=True,
     )
 
 

@@ -15,6 +15,11 @@ SQL: Final = (
     " %s::integer[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::bigint[], %s::integer[],"
     " %s::integer[], %s, %s, %s::integer[], %s::timestamptz[])"
 )
+LOOK: Final = (
+    "select * from {schema}.exchange(%s, %s::integer, '{}', '{}', '[]', '{}', '{}', '{}', '{}', '{}', '{}',"
+    " '{}', %s::integer[], %s::integer[], %s, %s, '{}', '{}')"
+)
+"""The same for one who has nothing to give and looks from the beginning: idle, while somebody may wait."""
 
 
 class Row(NamedTuple):
@@ -70,6 +75,14 @@ def exchange(
     Raises, when run:
         WorkerLost: the queue has taken the worker for dead; nothing was settled or claimed.
     """
+    places = (
+        None if demand.channel_ids is None else _as_array(demand.channel_ids),
+        _as_array(demand.definition_ids),
+        demand.limit,
+        demand.slice,
+    )
+    if not (outcomes or group_hashes or demand.marks):
+        return Statement(LOOK, (worker_id, demand.num_recalls, *places), Row._make, is_frequent=True)
     done = [outcome for outcome in outcomes if outcome.kind == "succeeded"]
     others = [outcome for outcome in outcomes if outcome.kind != "succeeded"]
     columns: Any = map(list, zip(*others, strict=True)) if others else ["{}"] * len(Outcome._fields)
@@ -83,14 +96,12 @@ def exchange(
             f"[{','.join([outcome.detail or 'null' for outcome in done])}]",
             *columns,
             _as_array(group_hashes),
-            None if demand.channel_ids is None else _as_array(demand.channel_ids),
-            _as_array(demand.definition_ids),
-            demand.limit,
-            demand.slice,
+            *places,
             _as_array(demand.marks),
             _as_array(mark.isoformat() for mark in demand.marks.values()),
         ),
         Row._make,
+        is_frequent=True,
     )
 
 
