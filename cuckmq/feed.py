@@ -9,7 +9,6 @@ See subscription.py for the other end, and for what is promised.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from typing import Final

@@ -141,7 +141,10 @@ class Fuse:
         """
         if self.is_waiting:
             self.cut()
-            await asyncio.wait([task], timeout=END_SECS)
+            try:
+                await asyncio.wait([task], timeout=END_SECS)
+            finally:
+                task.cancel()
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
@@ -154,18 +157,22 @@ class Fuse:
     ) -> None:
         self._connection = None
         if error is None:
-            took_secs = time.monotonic() - self._asked_at
-            limit_secs = min(max(self._first_secs, 2 * took_secs), self._max_secs)
-            if limit_secs < self.limit_secs and self._timer is not None:
-                self._timer.cancel()  # It would look too late.
-                self._timer = None
-            self.limit_secs = limit_secs
+            wanted_secs = 2 * (time.monotonic() - self._asked_at)
+            if wanted_secs > self._first_secs or self.limit_secs != self._first_secs:
+                self._learn(wanted_secs)
         elif self._has_blown and isinstance(error, psycopg.Error):
             waited_secs, self.limit_secs = self.limit_secs, min(2 * self.limit_secs, self._max_secs)
             raise NoAnswer(
                 f"no answer for {waited_secs:g} s, so the connection was cut: the network is silent, or "
                 "something holds the statement up for that long, such as a lock on a table of the queue"
             ) from error
+
+    def _learn(self, wanted_secs: float) -> None:
+        limit_secs = min(max(self._first_secs, wanted_secs), self._max_secs)
+        if limit_secs < self.limit_secs and self._timer is not None:
+            self._timer.cancel()  # It would look too late.
+            self._timer = None
+        self.limit_secs = limit_secs
 
     def _look(self) -> None:
         self._timer = None
