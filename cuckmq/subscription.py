@@ -28,7 +28,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from cuckmq.database.database import Database
-from cuckmq.database.fuse import Fuse
+from cuckmq.database.fuse import Fuse, NoAnswer
 from cuckmq.database.listen import Hint, Listener
 from cuckmq.errors import DatabaseReadOnly
 from cuckmq.event_text import from_text, kinds_of
@@ -95,7 +95,7 @@ class Subscription(Generic[EventT]):
         """Wait for the next event."""
         while not self._read:
             self._has_news.clear()
-            with self._fuse.stand():
+            with contextlib.suppress(NoAnswer), self._fuse.stand():
                 await self._look()
             if not self._read:
                 await pause(self._has_news, POLL_SECS)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import psycopg
@@ -18,7 +19,7 @@ from psycopg_pool import PoolTimeout
 
 from cuckmq.attempt import Attempt
 from cuckmq.context import Context
-from cuckmq.database.fuse import Fuse
+from cuckmq.database.fuse import Fuse, NoAnswer
 from cuckmq.errors import AttemptLost, ConfigurationError, CuckmqError, DatabaseReadOnly
 from cuckmq.events import JobProgressed, JobUpdated
 from cuckmq.log import get_log
@@ -88,7 +89,8 @@ class Scribe:
         while verdict == "busy":
             # What was taken for a turn that is under way is written, or given back, when the pen is free.
             async with self._pen:
-                verdict = (await self._write([attempt])).get(attempt)
+                with suppress(NoAnswer):  # It is no error of the job's, and was kept.
+                    verdict = (await self._write([attempt])).get(attempt)
             if attempt.outbox.is_lost:  # found out now, or by a turn that was under way
                 raise AttemptLost(f"job {attempt.job_id} was given to another worker")
             if verdict == "too_long":

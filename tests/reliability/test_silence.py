@@ -5,6 +5,7 @@ No TCP limit of ours strikes, and no lease ends: who waits for an answer must gi
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import time
@@ -14,7 +15,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from cuckmq import Context
+from cuckmq import Attempt, Context, Worker
+from cuckmq.database.fuse import Fuse
+from cuckmq.events import JobEnded
+from tests.reliability.program import define
 from tests.reliability.rig import Rig
 from tests.reliability.rigs.listening import listening_server
 from tests.reliability.rigs.proxy import Proxy, proxy_before
@@ -22,6 +26,8 @@ from tests.support.database import PrivateCluster
 from tests.support.eventually import eventually
 
 LEASE_SECS = 4.0
+LIMIT_SECS = 0.5
+"""How long those in this process wait for an answer."""
 
 #: The server's port is fixed; an address of its own keeps it from meeting others on the loopback.
 ADDRESS = f"127.{random.randint(1, 250)}.{random.randint(1, 250)}.{random.randint(1, 250)}"
@@ -37,6 +43,15 @@ def dsn(new_cluster: Callable[..., PrivateCluster]) -> str:
 async def proxy() -> AsyncGenerator[Proxy]:
     async with proxy_before(ADDRESS, 5432) as made:
         yield made
+
+
+@pytest.fixture
+async def producer(rig: Rig, proxy: Proxy, dsn: str) -> AsyncGenerator[Context]:
+    """A context of this process, whose connections go through the proxy but for the one that listens."""
+    between = make_conninfo(dsn, host="127.0.0.1", port=proxy.port)
+    async with Context(between, schema=rig.schema, listen_dsn=dsn) as producer:
+        define(producer, lambda *_: None)
+        yield producer
 
 
 @pytest.mark.fault("D7")
@@ -74,6 +89,50 @@ async def test_who_is_told_to_end_does(rig: Rig, queue: Context, proxy: Proxy, d
     ending.send(signal.SIGTERM)
     assert await ending.wait(30) == 0
     assert time.monotonic() - told_at < 9
+
+
+@pytest.mark.fault("D7")
+async def test_who_waits_for_a_result_hears_of_it(queue: Context, proxy: Proxy, producer: Context):
+    """And so do those who subscribed to events."""
+    producer.endings._fuse = Fuse(LIMIT_SECS)
+    async with producer.subscribe(JobEnded) as events, Worker(queue):
+        events._fuse = Fuse(LIMIT_SECS)
+        hearing = asyncio.create_task(anext(events))
+        handle = await producer.definitions["sleep"].enqueue(1.5)
+        waiting = asyncio.create_task(handle.result(timeout_secs=20))
+        await eventually(lambda: producer.endings._task is not None)
+        proxy.forget()
+        assert await waiting == 1
+        assert proxy.num_unheard >= 1
+        assert (await asyncio.wait_for(hearing, 20)).job_id == handle.id
+
+
+@pytest.mark.fault("D7")
+async def test_who_writes_notes_does_not_fail(queue: Context, proxy: Proxy, producer: Context):
+    """flush() returns when they are there, and the pen is free for others."""
+    at_work, forgotten = asyncio.Event(), asyncio.Event()
+
+    @producer.job(name="writer")
+    async def writer(payload: None, attempt: Attempt) -> None:
+        at_work.set()
+        await forgotten.wait()
+        attempt.update({"is": "there"})
+        await attempt.flush()
+
+    await writer.deploy()
+    async with Worker(producer) as worker:
+        worker._presence.scribe._fuse = Fuse(LIMIT_SECS)
+        handle = await writer.enqueue()
+        await at_work.wait()
+        proxy.forget()
+        forgotten.set()
+
+        async def is_written() -> bool:
+            return (await queue.jobs.get(handle.id)).notes == {"is": "there"}
+
+        await eventually(is_written, timeout_secs=20)
+        await handle.result(timeout_secs=30)
+        assert (await queue.jobs.get(handle.id)).attempt == 1
 
 
 async def _has_rescued(dsn: str) -> bool:
