@@ -171,14 +171,14 @@ async def check(connection: psycopg.AsyncConnection[Any]) -> None:
     An idle connection has nothing to say; if there is something to read, it is most likely the end.
     Only then the server is asked.
     """
-    if _has_something_to_read(connection):
+    if has_something_to_read(connection):
         with _cut_when_late(connection):
             await AsyncConnectionPool.check_connection(connection)
 
 
 def check_sync(connection: psycopg.Connection[Any]) -> None:
     """Do what check() does, in the sync world."""
-    if _has_something_to_read(connection):
+    if has_something_to_read(connection):
         with _cut_when_late_sync(connection):
             ConnectionPool.check_connection(connection)
 
@@ -203,7 +203,8 @@ def _cut_when_late_sync(connection: psycopg.Connection[Any]) -> Generator[None]:
         timer.cancel()
 
 
-def _has_something_to_read(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> bool:
+def has_something_to_read(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> bool:
+    """Whether the server has said something that nobody asked for."""
     if sys.platform == "win32":
         return bool(select.select([connection.fileno()], [], [], 0)[0])
     poll = select.poll()

@@ -62,7 +62,7 @@ class Database:
         self._lock = threading.Lock()
         self._pool: AsyncConnectionPool[Any] | None = None
         self._renewal = Renewal()
-        self._spare = Spare(give_back)
+        self._spare = Spare(give_back, is_given=self._given is not None)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sync_pool: ConnectionPool[Any] | None = None
         self._located: Any = None
@@ -108,6 +108,7 @@ class Database:
                         return await self.run(statement, own)
             except NoAnswer:
                 self._renewal.doubt()
+                self._spare.rest()
                 raise
         try:
             return await run(connection, statement, self.schema)
@@ -208,6 +209,7 @@ class Database:
         if self._pool is not None and self._loop is loop:  # another task was quicker
             await pool.close()
             return self._pool
+        self._spare.forget()
         self._pool, self._loop = pool, loop
         return pool
 

@@ -67,11 +67,14 @@ class Loan:
         if lent is None:
             self._spare.rest()  # It may be just what the pool lacks.
             getting = begin(pool.getconn())
+            self._spare.num_waiting += 1
             try:
                 lent = Lent(pool, await outcome(getting), time.monotonic())
             except asyncio.CancelledError:
                 _go_on(pool, _put_back_when_there(pool, getting))
                 raise
+            finally:
+                self._spare.num_waiting -= 1
         self._lent = lent
         return lent.connection
 

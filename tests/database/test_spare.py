@@ -38,13 +38,71 @@ async def pooled(dsn: str) -> AsyncGenerator[tuple[AsyncConnectionPool[Any], Con
 
 
 async def test_who_asks_again_at_once_does_not_go_to_the_pool(dsn: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(spare, "KEEP_SECS", 60.0)
+    monkeypatch.setattr(spare, "KEEP_GIVEN_SECS", 60.0)
     async with pooled(dsn) as (pool, context):
         before = pool.get_stats().get("requests_num", 0)
         pids = {await own_pid(context) for _ in range(20)}
         assert (len(pids), pool.get_stats().get("requests_num", 0) - before) == (1, 1)
         # In the next turn of the loop it is back.
         await eventually(lambda: pool.get_stats()["pool_available"] == 1, why="it was given back")
+
+
+async def test_who_asks_after_a_pause_does_not_go_to_the_pool_either(dsn: str):
+    async with Context(dsn) as context:
+        pid = await own_pid(context)
+        pool = await context.database._open()
+        before = pool.get_stats().get("requests_num", 0)
+        for _ in range(5):
+            await asyncio.sleep(0.03)
+            assert await own_pid(context) == pid
+        assert pool.get_stats().get("requests_num", 0) == before
+
+
+async def test_what_nobody_asks_for_goes_back(dsn: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(spare, "REST_SECS", 0.05)
+    async with Context(dsn) as context:
+        pid = await own_pid(context)
+        pool = await context.database._open()
+        assert pool.get_stats()["pool_available"] == 0
+        await eventually(lambda: pool.get_stats()["pool_available"] == 1, why="it was given back")
+        assert await own_pid(context) == pid
+
+
+async def test_the_pool_sees_a_connection_again_that_is_used_all_the_time(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(spare, "KEEP_SECS", 0.05)
+    async with Context(dsn) as context:
+        await own_pid(context)
+        pool = await context.database._open()
+        before = pool.get_stats().get("requests_num", 0)
+
+        async def is_asked_again() -> bool:
+            await own_pid(context)
+            return pool.get_stats().get("requests_num", 0) > before
+
+        await eventually(is_asked_again, why="the pool was asked")
+
+
+async def test_what_ended_while_it_rested_is_not_used(dsn: str):
+    async with Context(dsn) as context:
+        pid = await own_pid(context)
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as other:
+            await other.execute("select pg_terminate_backend(%s, 1000)", (pid,))
+        await asyncio.sleep(0.05)
+        assert await own_pid(context) != pid
+
+
+def test_what_another_event_loop_left_is_forgotten(dsn: str):
+    context = Context(dsn)
+    first = asyncio.run(own_pid(context))
+
+    async def ask_again_and_close() -> int:
+        pid = await own_pid(context)
+        await context.close()
+        return pid
+
+    assert asyncio.run(ask_again_and_close()) != first
 
 
 async def test_what_is_at_hand_does_not_pass_over_those_who_wait(dsn: str, monkeypatch: pytest.MonkeyPatch):
