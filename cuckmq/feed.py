@@ -9,7 +9,6 @@ See subscription.py for the other end, and for what is promised.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from typing import Final
@@ -18,6 +17,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from cuckmq.database.database import Database
+from cuckmq.database.fuse import END_SECS, Fuse
 from cuckmq.database.listen import Hint, Listener
 from cuckmq.errors import CuckmqError
 from cuckmq.event_text import to_text
@@ -54,6 +54,7 @@ class Feed:
         self._events = events
         self._num_daemons = 0
         self._task: asyncio.Task[None] | None = None
+        self._fuse = Fuse()
         self._is_due = asyncio.Event()
         self._is_told = False
         self._kinds: frozenset[str] | None = frozenset()
@@ -78,14 +79,14 @@ class Feed:
             return
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await self._fuse.end(task)
         self._hear(None)
         if self._stop_listening is not None:
             self._stop_listening()
         try:
-            await asyncio.wait_for(self._flush(), STOP_SECS)
+            async with asyncio.timeout(STOP_SECS + END_SECS):
+                with Fuse(STOP_SECS).stand():
+                    await self._flush()
         except (psycopg.Error, PoolTimeout, TimeoutError, OSError, CuckmqError) as error:
             _logger.info("the last events did not reach their subscribers: %s", error)
         self._held.clear()
@@ -94,11 +95,14 @@ class Feed:
         while True:
             self._is_due.clear()
             try:
-                await self._flush()
-                if self._is_told or time.monotonic() - self._looked_at >= self._look_secs():
-                    await self._look()
+                with self._fuse.stand():
+                    await self._flush()
+                    if self._is_told or time.monotonic() - self._looked_at >= self._look_secs():
+                        await self._look()
                 pause_secs = self._look_secs() if self._stop_hearing is None else FLUSH_SECS
             except (psycopg.Error, PoolTimeout, OSError, CuckmqError) as error:
+                if not self._num_daemons:
+                    return
                 _logger.warning("events do not reach their subscribers, trying again: %s", error)
                 pause_secs = LOOK_SECS
             except Exception:

@@ -13,6 +13,7 @@ from cuckmq._runtime.ticker import Ticker
 from cuckmq._runtime.watchman import Watchman
 from cuckmq.context import Context
 from cuckmq.database.connect import connect
+from cuckmq.database.fuse import Fuse
 from cuckmq.database.migrate import check_schema
 from cuckmq.events import OrchestratorStarted, OrchestratorStopped
 from cuckmq.types import Secs, as_secs
@@ -86,7 +87,8 @@ class Orchestrator(Daemon):
     async def _open(self) -> None:
         connection = await connect(self.context.database.dsn)
         try:
-            await check_schema(connection, self.context.schema)
+            with Fuse().on(connection):
+                await check_schema(connection, self.context.schema)
         finally:
             await connection.close()
         for duty in self._duties:

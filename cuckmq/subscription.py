@@ -28,6 +28,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from cuckmq.database.database import Database
+from cuckmq.database.fuse import Fuse, NoAnswer
 from cuckmq.database.listen import Hint, Listener
 from cuckmq.errors import DatabaseReadOnly
 from cuckmq.event_text import from_text, kinds_of
@@ -59,6 +60,7 @@ class Subscription(Generic[EventT]):
         self._kinds = kinds_of(kinds)
         self._subscription_id: int | None = None
         self._renewed_at = 0.0
+        self._fuse = Fuse()
         self._after_id = 0
         self._seen: set[int] = set()
         self._read: deque[EventT] = deque()
@@ -93,7 +95,8 @@ class Subscription(Generic[EventT]):
         """Wait for the next event."""
         while not self._read:
             self._has_news.clear()
-            await self._look()
+            with contextlib.suppress(NoAnswer), self._fuse.stand():
+                await self._look()
             if not self._read:
                 await pause(self._has_news, POLL_SECS)
         return self._read.popleft()

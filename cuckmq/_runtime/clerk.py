@@ -11,6 +11,7 @@ from psycopg_pool import PoolTimeout
 
 from cuckmq._runtime.tally import Tally
 from cuckmq.context import Context
+from cuckmq.database.fuse import END_SECS, Fuse
 from cuckmq.errors import CuckmqError
 from cuckmq.log import get_log
 from cuckmq.protocol.stat import record_stats
@@ -49,7 +50,9 @@ class Clerk:
         if self._tally.is_empty:
             return
         try:
-            await asyncio.wait_for(self.turn(), timeout_secs)
+            async with asyncio.timeout(timeout_secs + END_SECS):
+                with Fuse(timeout_secs).stand():
+                    await self.turn()
         except (psycopg.Error, PoolTimeout, TimeoutError, OSError, CuckmqError) as error:
             _logger.info("the last statistics were not written: %s", error)
 

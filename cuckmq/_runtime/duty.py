@@ -2,7 +2,8 @@
 
 Every duty has the same silhouette: it is made with what it needs, and has one verb, `turn`, which
 does its work once and tells in how many seconds it is due again. The loop is here, once: it catches
-what a turn raises, logs it, waits a little longer each time, and tries again.
+what a turn raises, logs it, waits a little longer each time, and tries again. A turn whose statement gets no
+answer is one of those: a fuse (see database/fuse.py) stands for all that a duty asks, so none hangs for ever.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final, Protocol
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from cuckmq.database.fuse import FIRST_SECS, Fuse
 from cuckmq.errors import CuckmqError
 from cuckmq.log import get_log
 
@@ -38,10 +40,16 @@ class Duty(Protocol):
 
 
 class DutyLoop:
-    """Runs a duty in a task of its own."""
+    """Runs a duty in a task of its own.
 
-    def __init__(self, duty: Duty) -> None:
+    Args:
+        duty: to be done.
+        limit_secs: how long a statement of its turn may go without an answer at first.
+    """
+
+    def __init__(self, duty: Duty, *, limit_secs: float = FIRST_SECS) -> None:
         self._duty = duty
+        self._fuse = Fuse(limit_secs)
         self._is_due = asyncio.Event()
         self._is_stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -57,23 +65,24 @@ class DutyLoop:
         self._is_due.set()
 
     async def stop(self) -> None:
-        """End. A turn that is under way is broken off; its transaction is rolled back by the server."""
+        """End. A turn that is under way is broken off; of its statement nobody learns what became of it."""
         # The flag as well as the cancellation: in Python 3.11 asyncio.wait_for, which the driver uses too,
         # loses a cancellation that comes in the very moment when what it waits for is done.
         self._is_stopping = True
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await self._fuse.end(task)
 
     async def _loop(self) -> None:
         num_failures = 0
         while not self._is_stopping:
             try:
-                pause_secs = await self._duty.turn()
+                with self._fuse.stand():
+                    pause_secs = await self._duty.turn()
                 num_failures = 0
             except Exception as error:
+                if self._is_stopping:
+                    return
                 num_failures += 1
                 known = isinstance(error, (psycopg.Error, PoolTimeout, OSError, CuckmqError))
                 _logger.warning("%s failed, trying again: %s", self._duty.name, error, exc_info=not known)

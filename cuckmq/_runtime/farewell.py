@@ -11,6 +11,7 @@ import psycopg
 from cuckmq._runtime.desk import Desk
 from cuckmq._runtime.session import Session
 from cuckmq._runtime.waiting import first_of
+from cuckmq.database.fuse import END_SECS
 from cuckmq.errors import CuckmqError
 from cuckmq.log import get_log
 
@@ -35,13 +36,17 @@ async def take_leave(session: Session, talk: asyncio.Task[None] | None, patience
         talk: the dispatcher at work, which was told to close.
         patience_secs: how long to wait for it when it was broken off.
     """
+    # Cut off before it is cancelled: that would ask a network that may be silent, and wait for it.
+    timer = asyncio.get_running_loop().call_later(FAREWELL_SECS, session.cut_off)
     try:
-        async with asyncio.timeout(FAREWELL_SECS):
+        async with asyncio.timeout(FAREWELL_SECS + END_SECS):
             if talk is not None:
                 await asyncio.wait([talk])
             await session.retire()
     except (psycopg.Error, OSError, TimeoutError, CuckmqError) as error:
         _logger.warning("could not take leave of the queue, which will notice by itself: %s", error)
+    finally:
+        timer.cancel()
     if talk is not None:
         talk.cancel()
         await asyncio.wait([talk], timeout=patience_secs)

@@ -28,6 +28,7 @@ from cuckmq._runtime.session import Session
 from cuckmq._runtime.sweeper import Sweeper
 from cuckmq._runtime.tally import Tally
 from cuckmq.context import Context
+from cuckmq.database.fuse import Fuse
 from cuckmq.protocol.exchange import Row
 
 STOP_SECS: Final = 1.0
@@ -109,7 +110,8 @@ class Presence:
         """Connect, register, and begin to beat, to hear, and to claim. Raises what stands in the way."""
         self.ear.loop = self.scribe.loop = loop = asyncio.get_running_loop()
         await self.session.open()
-        await self._context.recognize()
+        with Fuse().stand():
+            await self._context.recognize()
         self._leave = [
             self._context.listener.subscribe(self.ear.on_hint),
             self._context.wakes.subscribe(self.ear.on_wake),

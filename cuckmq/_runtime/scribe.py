@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import psycopg
@@ -18,6 +19,7 @@ from psycopg_pool import PoolTimeout
 
 from cuckmq.attempt import Attempt
 from cuckmq.context import Context
+from cuckmq.database.fuse import Fuse, NoAnswer
 from cuckmq.errors import AttemptLost, ConfigurationError, CuckmqError, DatabaseReadOnly
 from cuckmq.events import JobProgressed, JobUpdated
 from cuckmq.log import get_log
@@ -29,6 +31,8 @@ _logger = get_log("cuckmq.worker")
 WRITE_SECS: Final = 0.25
 IDLE_SECS: Final = 3600.0
 LAST_WORD_SECS: Final = 5.0
+ANSWER_SECS: Final = 4.0
+"""How long one who holds the pen may wait for an answer at first: less than a last word."""
 BUSY_SECS: Final = 0.02
 MAX_NOTES: Final = 500
 
@@ -50,6 +54,7 @@ class Scribe:
         self._context = context
         self._speakers: dict[Attempt, None] = {}
         self._pen = asyncio.Lock()
+        self._fuse = Fuse(ANSWER_SECS)
         self._next_at = 0.0
         self.loop: asyncio.AbstractEventLoop | None = None
         self.on_notice: Callable[[], None] = lambda: None
@@ -84,7 +89,8 @@ class Scribe:
         while verdict == "busy":
             # What was taken for a turn that is under way is written, or given back, when the pen is free.
             async with self._pen:
-                verdict = (await self._write([attempt])).get(attempt)
+                with suppress(NoAnswer):  # It is no error of the job's, and was kept.
+                    verdict = (await self._write([attempt])).get(attempt)
             if attempt.outbox.is_lost:  # found out now, or by a turn that was under way
                 raise AttemptLost(f"job {attempt.job_id} was given to another worker")
             if verdict == "too_long":
@@ -125,10 +131,10 @@ class Scribe:
                 taken[attempt.job_id] = attempt, said
         if not taken:
             return {}
+        notes = [_note(*each) for each in taken.values()]
         try:
-            verdicts = dict(
-                await self._context.database.run(note_progress([_note(*each) for each in taken.values()]))
-            )
+            with self._fuse.stand():
+                verdicts = dict(await self._context.database.run(note_progress(notes)))
         except BaseException:
             for attempt, said in taken.values():
                 self._keep(attempt, said)

@@ -3,6 +3,9 @@
 A connection that breaks is made anew under the same worker id; a worker that was taken for dead is
 registered anew under another. Who it is and where it looks is therefore kept here, and not in the
 database alone.
+
+Nothing said here waits for ever (see database/fuse.py). The heart cuts the connection, too, when no beat gets
+through; but beats may go another way, and while there is no worker, there are none.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ import psycopg
 
 from cuckmq._runtime.habits import Habits
 from cuckmq.context import Context
-from cuckmq.database.connect import connect, cut
+from cuckmq.database.connect import connect
+from cuckmq.database.fuse import Fuse
 from cuckmq.database.migrate import check_schema
 from cuckmq.database.run import run
 from cuckmq.protocol import workers
@@ -49,6 +53,7 @@ class Session:
         self._channels = None if habits.channels is None else list(habits.channels)
         self._on_registered = on_registered
         self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._fuse = Fuse()
         self.worker_id = 0
         self.channel_ids: list[int] | None = None
         self.num_recalls = 0
@@ -82,7 +87,8 @@ class Session:
         """Run one statement, in a transaction of its own."""
         if self._connection is None:
             raise psycopg.OperationalError("not connected")
-        return await run(self._connection, statement, self._context.schema)
+        with self._fuse.on(self._connection):
+            return await run(self._connection, statement, self._context.schema)
 
     async def retire(self) -> None:
         """Put back what is still held, and take leave of the queue, if it knows this worker.
@@ -107,14 +113,19 @@ class Session:
     def lose(self, *, is_cut_off: bool) -> None:
         """Have no worker any more. One that is cut off waits for no answer: it would be about that worker."""
         self.worker_id = 0
-        if is_cut_off and self._connection is not None:
-            cut(self._connection)
+        if is_cut_off:
+            self.cut_off()
+
+    def cut_off(self) -> None:
+        """Wait for no answer any more: who does gets an error at once."""
+        self._fuse.cut()
 
     async def _connect(self) -> None:
         dsn = await asyncio.to_thread(lambda: self._context.database.dsn)
         connection = await connect(dsn)
         try:
-            await check_schema(connection, self._context.schema)
+            with self._fuse.on(connection):
+                await check_schema(connection, self._context.schema)
         except BaseException:
             await connection.close()
             raise

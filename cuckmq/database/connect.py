@@ -24,11 +24,14 @@ workers meet.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import socket
 import sys
-from contextlib import suppress
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -55,6 +58,9 @@ SERVER_DEFAULTS: Final[dict[str, str]] = {
     "client_connection_check_interval": "5000",  # ms; while a statement runs, or waits for a lock
 }
 """What a server is told. Those that it does not know, or that its system lacks, are left out."""
+
+HELLO_SECS: Final = 5.0
+"""How long a question may take that costs the server nothing. `connect_timeout` is for the login alone."""
 
 _told: Final[WeakKeyDictionary[Any, dict[str, str]]] = WeakKeyDictionary()
 """Which of these each session was told, by connection."""
@@ -117,13 +123,15 @@ def connect_sync(dsn: str) -> psycopg.Connection[Any]:
 
 async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
     """Prepare a new connection: learn whether it is direct, and if not, keep the session plain."""
-    cursor = await connection.execute(_begin(connection), prepare=False)
-    _learn(connection, await cursor.fetchone())
+    with _cut_when_late(connection):
+        cursor = await connection.execute(_begin(connection), prepare=False)
+        _learn(connection, await cursor.fetchone())
 
 
 def configure_sync(connection: psycopg.Connection[Any]) -> None:
     """Do what configure() does, in the sync world."""
-    _learn(connection, connection.execute(_begin(connection), prepare=False).fetchone())
+    with _cut_when_late_sync(connection):
+        _learn(connection, connection.execute(_begin(connection), prepare=False).fetchone())
 
 
 def beginning_again(connection: psycopg.AsyncConnection[Any]) -> bytes:
@@ -164,13 +172,35 @@ async def check(connection: psycopg.AsyncConnection[Any]) -> None:
     Only then the server is asked.
     """
     if has_something_to_read(connection):
-        await AsyncConnectionPool.check_connection(connection)
+        with _cut_when_late(connection):
+            await AsyncConnectionPool.check_connection(connection)
 
 
 def check_sync(connection: psycopg.Connection[Any]) -> None:
     """Do what check() does, in the sync world."""
     if has_something_to_read(connection):
-        ConnectionPool.check_connection(connection)
+        with _cut_when_late_sync(connection):
+            ConnectionPool.check_connection(connection)
+
+
+@contextmanager
+def _cut_when_late(connection: psycopg.AsyncConnection[Any]) -> Generator[None]:
+    timer = asyncio.get_running_loop().call_later(HELLO_SECS, cut, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def _cut_when_late_sync(connection: psycopg.Connection[Any]) -> Generator[None]:
+    timer = threading.Timer(HELLO_SECS, cut, (connection,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def has_something_to_read(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> bool:

@@ -20,10 +20,12 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from cuckmq.database.attentive import AttentiveConnection
-from cuckmq.database.connect import check, check_sync, configure, configure_sync, with_defaults
+from cuckmq.database.connect import check_sync, configure_sync, with_defaults
+from cuckmq.database.fuse import NoAnswer, standing
 from cuckmq.database.lend import Loan, come_to_rest, give_back
 from cuckmq.database.locate import locate_database
 from cuckmq.database.migrate import check_schema, check_schema_sync
+from cuckmq.database.renewal import Renewal
 from cuckmq.database.run import run, run_sync
 from cuckmq.database.spare import Spare
 from cuckmq.database.wash import wash
@@ -59,6 +61,7 @@ class Database:
         self._listen_dsn = listen_dsn
         self._lock = threading.Lock()
         self._pool: AsyncConnectionPool[Any] | None = None
+        self._renewal = Renewal()
         self._spare = Spare(give_back, is_given=self._given is not None)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sync_pool: ConnectionPool[Any] | None = None
@@ -93,10 +96,20 @@ class Database:
     async def run(
         self, statement: Statement[RowT], connection: psycopg.AsyncConnection[Any] | None = None
     ) -> list[RowT]:
-        """Run a statement: in the caller's transaction if a connection is given, else committed."""
+        """Run a statement: in the caller's transaction if a connection is given, else committed.
+
+        Raises:
+            NoAnswer: a fuse stands for this task (see fuse.py), and has blown.
+        """
         if connection is None:
-            async with self.own_connection() as own:
-                return await self.run(statement, own)
+            try:
+                async with self.own_connection() as own:
+                    with standing(own):
+                        return await self.run(statement, own)
+            except NoAnswer:
+                self._renewal.doubt()
+                self._spare.rest()
+                raise
         try:
             return await run(connection, statement, self.schema)
         except SchemaOutdated:
@@ -187,8 +200,8 @@ class Database:
             max_size=MAX_POOL_SIZE,
             connection_class=AttentiveConnection,
             kwargs={"autocommit": True},
-            configure=configure,
-            check=check,
+            configure=self._renewal.configure,
+            check=self._renewal.check,
             open=False,
             name=f"cuckmq-{self.schema}",
         )

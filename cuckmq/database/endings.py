@@ -16,6 +16,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from cuckmq.database.database import Database
+from cuckmq.database.fuse import Fuse
 from cuckmq.log import get_log
 from cuckmq.pause import pause
 from cuckmq.protocol.inspect import Ending, find_endings
@@ -38,6 +39,7 @@ class Endings:
         self._database = database
         self._waiters: dict[int, set[asyncio.Future[Ending]]] = {}
         self._youngest_at = 0.0
+        self._fuse = Fuse()
         self._task: asyncio.Task[None] | None = None
         self._kick = asyncio.Event()
         self._next_look: asyncio.Future[None] | None = None
@@ -83,7 +85,9 @@ class Endings:
             self._kick.clear()
             look, self._next_look = self._next_look, None
             try:
-                for ending in await self._database.run(find_endings(list(self._waiters))):
+                with self._fuse.stand():
+                    found = await self._database.run(find_endings(list(self._waiters)))
+                for ending in found:
                     for waiter in self._waiters.pop(ending.job_id, set()):
                         if not waiter.done():
                             waiter.set_result(ending)

@@ -34,6 +34,7 @@ from psycopg.waiting import Wait
 
 from cuckmq.database.connect import connect, cut, is_direct
 from cuckmq.database.database import Database
+from cuckmq.database.fuse import Fuse
 from cuckmq.log import get_log
 
 _logger = get_log("cuckmq.listener")
@@ -64,6 +65,7 @@ class Listener:
         self._database = database
         self._subscribers: list[Callable[[Hint], None]] = []
         self._task: asyncio.Task[None] | None = None
+        self._fuse = Fuse(PONG_TIMEOUT_SECS)
         self._heard_at = float("-inf")
         self._is_in_doubt = False
         self.is_connected = asyncio.Event()
@@ -122,7 +124,8 @@ class Listener:
         connection = await connect(await asyncio.to_thread(lambda: self._database.direct_dsn))
         connection.add_notify_handler(lambda notification: self._understand(notification.payload))
         try:
-            await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)), prepare=False)
+            with self._fuse.on(connection):
+                await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)), prepare=False)
             while True:
                 self._is_in_doubt = False
                 pinged_at = time.monotonic()
@@ -144,7 +147,8 @@ class Listener:
             # A pooler lends us the session that listens for as long as we ask, so we would hear ourselves and
             # nobody else. Another connection must ask.
             async with self._database.own_connection() as other:
-                await other.execute(PING, (channel,), prepare=False)
+                with self._fuse.on(other):
+                    await other.execute(PING, (channel,), prepare=False)
             return
         # In a network that went silent even the question would take longer than the answer may.
         timer = asyncio.get_running_loop().call_later(PONG_TIMEOUT_SECS, cut, connection)

@@ -27,7 +27,7 @@ TOLD_SECS = 12.0
 @pytest.mark.fault("D6")
 @pytest.mark.parametrize(
     "is_shutting_sessions",
-    [pytest.param(True, id="told"), pytest.param(False, id="left-hanging", marks=pytest.mark.full)],
+    [pytest.param(True, id="told"), pytest.param(False, id="left-hanging")],
 )
 async def test_the_way_to_the_server_falls_silent(
     new_cluster: Callable[..., PrivateCluster], tmp_path: Path, recovered: Callable[[str, float], None],

@@ -17,6 +17,7 @@ class Proxy:
     Attributes:
         port: where it listens.
         num_accepted: how many connections it has taken.
+        num_unheard: how often something was said on a connection that it has forgotten.
         latency_secs: how much later, each way, what was said arrives.
         is_forwarding: whether what clients say arrives. What does not is held, and lost with the connection.
         is_answering: whether what the server says arrives.
@@ -26,9 +27,11 @@ class Proxy:
         self._server = (host, port)
         self.port = 0
         self.num_accepted = 0
+        self.num_unheard = 0
         self.latency_secs = 0.0
         self.is_forwarding = self.is_answering = True
         self._changed = asyncio.Condition()
+        self._forgotten: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -37,6 +40,10 @@ class Proxy:
         self.is_forwarding, self.is_answering = forward, answer
         async with self._changed:
             self._changed.notify_all()
+
+    def forget(self) -> None:
+        """Deliver nothing more of what is said on the connections that are there; new ones are well."""
+        self._forgotten |= self._writers
 
     def hang_up(self) -> None:
         """Break every connection, with what is held in it."""
@@ -65,7 +72,11 @@ class Proxy:
         finally:
             for end in ends:
                 self._writers.discard(end)
+                self._forgotten.discard(end)
                 end.transport.abort()
+
+    def _is_delivering(self, writer: asyncio.StreamWriter, *, is_answer: bool) -> bool:
+        return writer not in self._forgotten and (self.is_answering if is_answer else self.is_forwarding)
 
     async def _carry(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_answer: bool
@@ -78,9 +89,7 @@ class Proxy:
                 at, said = await due.get()
                 await asyncio.sleep(at - loop.time())
                 async with self._changed:
-                    await self._changed.wait_for(
-                        lambda: self.is_answering if is_answer else self.is_forwarding
-                    )
+                    await self._changed.wait_for(lambda: self._is_delivering(writer, is_answer=is_answer))
                 writer.write(said)
                 await writer.drain()
 
@@ -88,6 +97,7 @@ class Proxy:
         try:
             with contextlib.suppress(OSError):
                 while said := await reader.read(65_536):
+                    self.num_unheard += writer in self._forgotten
                     due.put_nowait((loop.time() + self.latency_secs, said))
         finally:
             delivery.cancel()
