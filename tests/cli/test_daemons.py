@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from cuckmq import JobState
 from tests.cli.conftest import RunCommand
 from tests.support.eventually import eventually
+from tests.support.processes import family_of, ports_of
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -106,3 +109,21 @@ def test_an_option_out_of_range_is_one_line(run: RunCommand) -> None:
     command = run("worker", "app:context", "-c", "0")
     assert command.wait() == 1
     assert command.stderr.startswith("cuckmq: concurrency ")
+
+
+def test_who_listens_is_seen() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert server.getsockname()[1] in ports_of(os.getpid())
+
+
+@pytest.mark.fault("I11")
+@pytest.mark.parametrize("words", ["worker", "worker --processes 2", "orchestrator"])
+async def test_a_daemon_listens_on_no_port(run: RunCommand, app: Any, folder: Path, words: str) -> None:
+    command = run(*words.split(), "app:context")
+    if words == "orchestrator":
+        command.says("orchestrator keeps schema")
+    else:
+        await (await app.touch.enqueue(str(folder / "done"))).result(timeout_secs=20)
+    pids = list(family_of(command.process.pid))
+    assert len(pids) >= 3 or "--processes" not in words
+    assert {port for pid in pids for port in ports_of(pid)} == set()
