@@ -9,6 +9,7 @@ See subscription.py for the other end, and for what is promised.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Final
@@ -63,13 +64,15 @@ class Feed:
         self._stop_listening: Callable[[], None] | None = None
         self._stop_hearing: Callable[[], None] | None = None
 
-    def join(self) -> None:
-        """A daemon lives. With the first the feed begins."""
+    async def join(self) -> None:
+        """A daemon is about to work. With the first the feed begins, and has heard of those who listen."""
         self._num_daemons += 1
         if self._num_daemons == 1:
             self._is_due = asyncio.Event()
             self._looked_at = float("-inf")
             self._stop_listening = self._listener.subscribe(self._on_hint)
+            with contextlib.suppress(psycopg.Error, PoolTimeout, OSError, CuckmqError), self._fuse.stand():
+                await self._look()  # else it is tried again by the task, which says so
             self._task = asyncio.get_running_loop().create_task(self._live(), name="cuckmq-feed")
 
     async def leave(self) -> None:

@@ -84,13 +84,15 @@ class Orchestrator(Daemon):
     def hasten(self) -> None:
         """An orchestrator ends at once anyway."""
 
-    async def _open(self) -> None:
+    async def _connect(self) -> None:
         connection = await connect(self.context.database.dsn)
         try:
             with Fuse().on(connection):
                 await check_schema(connection, self.context.schema)
         finally:
             await connection.close()
+
+    async def _begin(self) -> None:
         for duty in self._duties:
             duty.start()
         self.context.events.tell(OrchestratorStarted())

@@ -185,9 +185,12 @@ class Puller(Daemon):
     def hasten(self) -> None:
         """Nothing: stop() waits for no job."""
 
-    async def _open(self) -> None:
+    async def _connect(self) -> None:
         self._make_parts()
-        await self._presence.open()
+        await self._presence.connect()
+
+    async def _begin(self) -> None:
+        self._presence.begin()
         self._presence.attend()
         self._chronicle.start(is_paused=False)
 

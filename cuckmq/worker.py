@@ -223,11 +223,14 @@ class Worker(Daemon):
         """Let go of what is in hand: it goes back to the queue, and no try is counted."""
         self._hasty.set()
 
-    async def _open(self) -> None:
+    async def _connect(self) -> None:
         self._hasty.clear()
         self._make_parts()
         await self._state.set_up()
-        await self._presence.open()
+        await self._presence.connect()
+
+    async def _begin(self) -> None:
+        self._presence.begin()
         self._lanes.start(self.concurrency)
         self._presence.attend(
             DutyLoop(Scout(self.context, self._channel_ids, self._presence.company)),

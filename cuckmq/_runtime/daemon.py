@@ -42,13 +42,18 @@ class Daemon(ABC):
                 return
             self._ended.clear()
             self.breakdown = None
+            has_joined = False
             try:
-                await self._open()
+                await self._connect()
+                has_joined = True
+                await self.context.feed.join()
+                await self._begin()
             except BaseException:
                 await self._close(is_hasty=True)
+                if has_joined:
+                    await self.context.feed.leave()
                 raise
             self._is_started = True
-            self.context.feed.join()
 
     async def stop(self) -> None:
         """Take on nothing more, finish what is in hand, and end."""
@@ -134,11 +139,16 @@ class Daemon(ABC):
             self._last_act = asyncio.get_running_loop().create_task(self.stop())
 
     @abstractmethod
-    async def _open(self) -> None: ...
+    async def _connect(self) -> None:
+        """Make what is needed, and reach the queue. Nothing is worked on yet, and no event told."""
+
+    @abstractmethod
+    async def _begin(self) -> None:
+        """Begin to work. Those who subscribe to events are heard of."""
 
     @abstractmethod
     async def _close(self, *, is_hasty: bool) -> None:
-        """End whatever was begun, also after an _open() that broke off."""
+        """End whatever was begun, also after a _connect() or _begin() that broke off."""
 
     @abstractmethod
     def stop_claiming(self) -> None:

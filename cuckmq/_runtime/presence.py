@@ -52,7 +52,7 @@ class Presence:
         scribe: writes down what jobs say of themselves.
         ear: hears hints, and the answers to beats.
         heart: beats.
-        talk: the dispatcher at work; None before open() and after close().
+        talk: the dispatcher at work; None before begin() and after close().
     """
 
     def __init__(
@@ -106,17 +106,20 @@ class Presence:
         """Whether the dispatcher is at work, and nobody has told it to end."""
         return self.talk is not None and not self.talk.done() and not self.talk.cancelling()
 
-    async def open(self) -> None:
-        """Connect, register, and begin to beat, to hear, and to claim. Raises what stands in the way."""
-        self.ear.loop = self.scribe.loop = loop = asyncio.get_running_loop()
+    async def connect(self) -> None:
+        """Connect, register, and begin to beat. Raises what stands in the way."""
+        self.ear.loop = self.scribe.loop = asyncio.get_running_loop()
         await self.session.open()
         with Fuse().stand():
             await self._context.recognize()
+
+    def begin(self) -> None:
+        """Begin to hear, and to claim."""
         self._leave = [
             self._context.listener.subscribe(self.ear.on_hint),
             self._context.wakes.subscribe(self.ear.on_wake),
         ]
-        self.talk = loop.create_task(self.dispatcher.run(), name="cuckmq-dispatcher")
+        self.talk = asyncio.get_running_loop().create_task(self.dispatcher.run(), name="cuckmq-dispatcher")
 
     def attend(self, *duties: DutyLoop) -> None:
         """Begin with the duties: those of everyone who is present, and these."""
