@@ -53,6 +53,8 @@ class Ear:
         elif word == "connected":  # what was said before was not heard
             self._dispatcher.hint()
             self.on_destroyed()
+            if self._desk.running:
+                self._beat_now()
         elif word == "ready" and self._dispatcher.serves(number):
             self._dispatcher.hint()
 

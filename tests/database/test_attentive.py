@@ -41,10 +41,11 @@ def num_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-async def is_active(dsn: str, pid: int) -> bool:
+async def is_asleep(dsn: str, pid: int) -> bool:
+    """Whether a session is in the middle of pg_sleep(). Shortly before it is active, and hears no cancel."""
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as other:
         cursor = await other.execute(
-            "select 1 from pg_stat_activity where pid = %s and state = 'active'", (pid,)
+            "select 1 from pg_stat_activity where pid = %s and wait_event = 'PgSleep'", (pid,)
         )
         return await cursor.fetchone() is not None
 
@@ -93,11 +94,11 @@ async def test_who_gave_up_leaves_a_connection_that_is_at_rest(dsn: str):
     async with connected(dsn) as connection:
         pid = connection.info.backend_pid
         asking = asyncio.create_task(connection.execute("select pg_sleep(60)"))
-        await eventually(lambda: is_active(dsn, pid), why="it sleeps")
+        await eventually(lambda: is_asleep(dsn, pid), why="it sleeps")
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
-        assert not await is_active(dsn, pid)
+        assert not await is_asleep(dsn, pid)
         assert connection.info.transaction_status == TransactionStatus.IDLE
         assert await answer(connection) == 1
 
@@ -133,7 +134,7 @@ async def test_a_server_that_goes_away_is_told_to_who_waits(dsn: str):
     async with connected(dsn) as connection:
         pid = connection.info.backend_pid
         asking = asyncio.create_task(connection.execute("select pg_sleep(60)"))
-        await eventually(lambda: is_active(dsn, pid), why="it sleeps")
+        await eventually(lambda: is_asleep(dsn, pid), why="it sleeps")
         await end_session(dsn, pid)
         with pytest.raises(psycopg.OperationalError):
             await asking
@@ -146,7 +147,7 @@ async def test_who_waits_is_told_of_a_connection_that_another_closes(dsn: str):
     async with connected(dsn) as connection:
         pid = connection.info.backend_pid
         asking = asyncio.create_task(connection.execute("select pg_sleep(60)"))
-        await eventually(lambda: is_active(dsn, pid), why="it sleeps")
+        await eventually(lambda: is_asleep(dsn, pid), why="it sleeps")
         await connection.close()
         with pytest.raises(psycopg.OperationalError, match="closed while"):
             await asking
@@ -263,9 +264,9 @@ async def test_ctrl_c_ends_the_statement_too(dsn: str):
     )
     assert program.stdout is not None
     pid = int(await program.stdout.readline())
-    await eventually(lambda: is_active(dsn, pid), why="it sleeps")
+    await eventually(lambda: is_asleep(dsn, pid), why="it sleeps")
     program.send_signal(signal.SIGINT)
     told, complaint = await asyncio.wait_for(program.communicate(), 20)
     assert told.decode().strip() == "IDLE"
     assert b"KeyboardInterrupt" in complaint
-    assert not await is_active(dsn, pid)
+    assert not await is_asleep(dsn, pid)

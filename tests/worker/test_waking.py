@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from cuckmq import Context, JobState, Worker
+import pytest
+
+from cuckmq import Context, JobHandle, JobState, Worker
 from tests.support.eventually import eventually
 
 
@@ -68,6 +70,41 @@ async def test_a_nearer_moment_wakes_a_sleeping_worker(context: Context):
         near = await job.enqueue(2, delay_secs=0.5)
         await near.result(timeout_secs=10)
         assert (await far.get()).state == JobState.SCHEDULED
+
+
+async def test_a_cancellation_that_was_not_heard_is_learnt_of_when_the_listener_is_back(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+):
+    """C12: the beat that would tell of it is a minute away."""
+    begun = asyncio.Event()
+
+    @context.job(name="j")
+    async def job(payload: int) -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    await context.deploy()
+    async with Worker(context, heartbeat_secs=60, lease_secs=300):
+        await context.listener.is_connected.wait()
+        handle = await job.enqueue(1)
+        await begun.wait()
+        with monkeypatch.context() as patch:
+            patch.setattr(context.listener, "_subscribers", [])  # it hears, and tells nobody
+            heard: list[str] = []
+            patch.setattr(context.listener, "_understand", heard.append)
+            await handle.cancel()
+            await eventually(lambda: f"cancel {handle.id}" in heard)
+        assert (await handle.get()).state == JobState.RUNNING
+        async with context.database.connection() as connection:
+            await connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
+                " and query like '%pg_notify(%demoted%' and pid <> pg_backend_pid()"
+            )
+        await eventually(lambda: is_cancelled(handle), timeout_secs=10)
+
+
+async def is_cancelled(handle: JobHandle[None]) -> bool:
+    return (await handle.get()).state == JobState.CANCELLED
 
 
 async def test_short_jobs_travel_in_batches(context: Context):
