@@ -33,6 +33,8 @@ from cuckmq.errors import ConfigurationError, DatabaseReadOnly, SchemaOutdated
 from cuckmq.protocol.statement import RowT, Statement
 
 MAX_POOL_SIZE = 10
+MAX_IDLE_SECS: Final = 5.0
+"""How soon a connection is closed that nobody needs; one after the other, all but the one at hand."""
 
 READ_ONLY: Final = (DatabaseReadOnly, psycopg.errors.ReadOnlySqlTransaction)
 """What a server says that was demoted with its sessions left alive.
@@ -198,6 +200,7 @@ class Database:
             with_defaults(await asyncio.to_thread(lambda: self.dsn)),
             min_size=0,
             max_size=MAX_POOL_SIZE,
+            max_idle=MAX_IDLE_SECS,
             connection_class=AttentiveConnection,
             kwargs={"autocommit": True},
             configure=self._renewal.configure,

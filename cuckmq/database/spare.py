@@ -1,16 +1,17 @@
-"""Keep a connection at hand for a moment, for who asks again.
+"""Keep a connection at hand for who asks again.
 
 To go through the pool for each statement, which checks the connection as well, took a sixth of the client's
 time of an enqueue; after a pause, when all that code has left the processor's caches, it is 0.1 ms of 0.4. So
-what a statement of the queue's own leaves is kept for a second, and goes to whoever asks meanwhile. Nobody is
-to notice:
+what a statement of the queue's own leaves is kept, and goes to whoever asks next. It is also the one
+connection that stays when nothing goes on: the pool closes what lies there for some seconds, as after a
+restart of the server it may hold ten that a moment's need has left. Nobody is to notice:
 
 - Those who come to the pool find there what was at hand: it is given back before they ask. While one of them
   waits, nothing is kept.
 - Of a pool that was given others may ask whom we know nothing of. There a connection is kept for the rest of
   the event loop's turn, for one who puts in job after job, and for some milliseconds in all.
 - What has rested is looked at before it is used again, as the pool would have done.
-- The pool sees each of its connections again after some seconds, and ends those that have lived long enough.
+- The pool sees each of its connections again after some minutes, and ends those that have lived long enough.
 
 It is one connection at a time, so that all but one of those who work side by side share the pool as ever.
 """
@@ -28,9 +29,9 @@ from psycopg_pool import AsyncConnectionPool
 
 from cuckmq.database.connect import has_something_to_read
 
-REST_SECS: Final = 1.0
+REST_SECS: Final = 600.0
 """How long a connection stays at hand while nobody asks."""
-KEEP_SECS: Final = 10.0
+KEEP_SECS: Final = 600.0
 """How long it may pass from one to the next before the pool sees it again."""
 KEEP_GIVEN_SECS: Final = 0.01
 """The same, of a pool that was given."""

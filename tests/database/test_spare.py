@@ -68,6 +68,20 @@ async def test_what_nobody_asks_for_goes_back(dsn: str, monkeypatch: pytest.Monk
         assert await own_pid(context) == pid
 
 
+async def test_what_a_moment_has_needed_is_closed_but_one(dsn: str, monkeypatch: pytest.MonkeyPatch):
+    """After a restart of the server, for example, when all who wait come at once."""
+    monkeypatch.setattr(database, "MAX_IDLE_SECS", 0.2)
+    sleep: Statement[int] = Statement("select pg_sleep(0.2), pg_backend_pid()", (), lambda row: row[1])
+    async with Context(dsn) as context:
+        pids = await asyncio.gather(*(context.database.run(sleep) for _ in range(5)))
+        assert len({pid for (pid,) in pids}) > 1
+        pool = await context.database._open()
+        await eventually(lambda: pool.get_stats()["pool_size"] == 1, why="the others were closed")
+        await asyncio.sleep(0.5)
+        assert pool.get_stats()["pool_size"] == 1
+        assert await own_pid(context) in {pid for (pid,) in pids}
+
+
 async def test_the_pool_sees_a_connection_again_that_is_used_all_the_time(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ):

@@ -32,6 +32,7 @@ async def main():
     # A pool that is about to connect swallows its cancellation by itself; that is not what this is about.
     while not is_at_rest((await context.database._open()).get_stats()):
         await asyncio.sleep(0.02)
+        context.database._spare.rest()
     raise RuntimeError("the program's own error")
 
 def is_at_rest(stats):
