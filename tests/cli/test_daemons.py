@@ -127,3 +127,5 @@ async def test_a_daemon_listens_on_no_port(run: RunCommand, app: Any, folder: Pa
     pids = list(family_of(command.process.pid))
     assert len(pids) >= 3 or "--processes" not in words
     assert {port for pid in pids for port in ports_of(pid)} == set()
+    command.signal(signal.SIGTERM)
+    assert command.wait() == 0
