@@ -258,10 +258,16 @@ asyncio.run(main())
 """
 
 
+def heed_ctrl_c() -> None:
+    """A shell starts what runs in the background deaf to it, and its children are so too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 async def test_ctrl_c_ends_the_statement_too(dsn: str):
     program = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, dsn, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+        sys.executable, "-c", PROGRAM, dsn, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        preexec_fn=heed_ctrl_c,
+    )  # fmt: skip
     assert program.stdout is not None
     pid = int(await program.stdout.readline())
     await eventually(lambda: is_asleep(dsn, pid), why="it sleeps")
