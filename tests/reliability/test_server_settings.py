@@ -38,7 +38,8 @@ async def test_a_table_is_locked_for_a_while(
     """E35: statements wait, or time out and are tried again; no lease is lost, no job runs twice."""
     row, timeout, locked_secs = fault
     async with rig_for(dsn, schema, tmp_path) as (rig, context):
-        worker = await rig.start(dsn=_with(dsn, statement_timeout=timeout), concurrency=4)
+        # A busy machine may take seconds for what comes after the lock: a beat, before the rescue.
+        worker = await rig.start(dsn=_with(dsn, statement_timeout=timeout), concurrency=4, lease_secs=20.0)
         sleep = context.definitions["sleep"]
         first = await sleep.enqueue_many([0.5] * 8)
         await eventually(lambda: len(rig.log.entries("start")) >= 4)
