@@ -18,7 +18,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from cuckmq.database.database import Database
-from cuckmq.database.fuse import END_SECS, Fuse
+from cuckmq.database.fuse import Fuse, last_words
 from cuckmq.database.listen import Hint, Listener
 from cuckmq.errors import CuckmqError
 from cuckmq.event_text import to_text
@@ -87,9 +87,8 @@ class Feed:
         if self._stop_listening is not None:
             self._stop_listening()
         try:
-            async with asyncio.timeout(STOP_SECS + END_SECS):
-                with Fuse(STOP_SECS).stand():
-                    await self._flush()
+            async with last_words(STOP_SECS):
+                await self._flush()
         except (psycopg.Error, PoolTimeout, TimeoutError, OSError, CuckmqError) as error:
             _logger.info("the last events did not reach their subscribers: %s", error)
         self._held.clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,7 +10,7 @@ from psycopg_pool import PoolTimeout
 
 from cuckmq._runtime.tally import Tally
 from cuckmq.context import Context
-from cuckmq.database.fuse import END_SECS, Fuse
+from cuckmq.database.fuse import last_words
 from cuckmq.errors import CuckmqError
 from cuckmq.log import get_log
 from cuckmq.protocol.stat import record_stats
@@ -50,9 +49,8 @@ class Clerk:
         if self._tally.is_empty:
             return
         try:
-            async with asyncio.timeout(timeout_secs + END_SECS):
-                with Fuse(timeout_secs).stand():
-                    await self.turn()
+            async with last_words(timeout_secs):
+                await self.turn()
         except (psycopg.Error, PoolTimeout, TimeoutError, OSError, CuckmqError) as error:
             _logger.info("the last statistics were not written: %s", error)
 

@@ -9,7 +9,6 @@ answer is one of those: a fuse (see database/fuse.py) stands for all that a duty
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from typing import Final, Protocol
 
@@ -19,6 +18,7 @@ from psycopg_pool import PoolTimeout
 from cuckmq.database.fuse import FIRST_SECS, Fuse
 from cuckmq.errors import CuckmqError
 from cuckmq.log import get_log
+from cuckmq.pause import pause
 
 _logger = get_log("cuckmq.duty")
 
@@ -66,8 +66,8 @@ class DutyLoop:
 
     async def stop(self) -> None:
         """End. A turn that is under way is broken off; of its statement nobody learns what became of it."""
-        # The flag as well as the cancellation: in Python 3.11 asyncio.wait_for, which the driver uses too,
-        # loses a cancellation that comes in the very moment when what it waits for is done.
+        # The flag as well as the cancellation: in Python 3.11 asyncio.wait_for, which the driver uses, loses
+        # a cancellation that comes in the very moment when what it waits for is done.
         self._is_stopping = True
         task, self._task = self._task, None
         if task is not None:
@@ -91,8 +91,4 @@ class DutyLoop:
             if self._is_stopping:
                 return
             self._is_due.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(
-                    self._is_due.wait(),
-                    pause_secs * random.uniform(0.9, 1.0),  # noqa: S311 - jitter
-                )
+            await pause(self._is_due, pause_secs * random.uniform(0.9, 1.0))  # noqa: S311 - jitter

@@ -123,14 +123,14 @@ def connect_sync(dsn: str) -> psycopg.Connection[Any]:
 
 async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
     """Prepare a new connection: learn whether it is direct, and if not, keep the session plain."""
-    with _cut_when_late(connection):
+    with cut_when_late(connection, HELLO_SECS):
         cursor = await connection.execute(_begin(connection), prepare=False)
         _learn(connection, await cursor.fetchone())
 
 
 def configure_sync(connection: psycopg.Connection[Any]) -> None:
     """Do what configure() does, in the sync world."""
-    with _cut_when_late_sync(connection):
+    with _cut_when_late_sync(connection, HELLO_SECS):
         _learn(connection, connection.execute(_begin(connection), prepare=False).fetchone())
 
 
@@ -172,20 +172,21 @@ async def check(connection: psycopg.AsyncConnection[Any]) -> None:
     Only then the server is asked.
     """
     if has_something_to_read(connection):
-        with _cut_when_late(connection):
+        with cut_when_late(connection, HELLO_SECS):
             await AsyncConnectionPool.check_connection(connection)
 
 
 def check_sync(connection: psycopg.Connection[Any]) -> None:
     """Do what check() does, in the sync world."""
     if has_something_to_read(connection):
-        with _cut_when_late_sync(connection):
+        with _cut_when_late_sync(connection, HELLO_SECS):
             ConnectionPool.check_connection(connection)
 
 
 @contextmanager
-def _cut_when_late(connection: psycopg.AsyncConnection[Any]) -> Generator[None]:
-    timer = asyncio.get_running_loop().call_later(HELLO_SECS, cut, connection)
+def cut_when_late(connection: psycopg.AsyncConnection[Any], secs: float) -> Generator[None]:
+    """Cut the connection if the block takes longer: for questions that cost the server nothing."""
+    timer = asyncio.get_running_loop().call_later(secs, cut, connection)
     try:
         yield
     finally:
@@ -193,8 +194,8 @@ def _cut_when_late(connection: psycopg.AsyncConnection[Any]) -> Generator[None]:
 
 
 @contextmanager
-def _cut_when_late_sync(connection: psycopg.Connection[Any]) -> Generator[None]:
-    timer = threading.Timer(HELLO_SECS, cut, (connection,))
+def _cut_when_late_sync(connection: psycopg.Connection[Any], secs: float) -> Generator[None]:
+    timer = threading.Timer(secs, cut, (connection,))
     timer.daemon = True
     timer.start()
     try:

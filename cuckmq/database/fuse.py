@@ -33,8 +33,8 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final
@@ -191,6 +191,18 @@ class Fuse:
 
     def _look_again(self, secs: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(secs, self._look)
+
+
+@asynccontextmanager
+async def last_words(secs: float) -> AsyncGenerator[None]:
+    """Have what this task says at its end under a fuse of its own that blows after so long; then end it.
+
+    Raises:
+        TimeoutError: by the block: it did not end when it was cut off.
+    """
+    async with asyncio.timeout(secs + END_SECS):
+        with Fuse(secs).stand():
+            yield
 
 
 def standing(connection: psycopg.AsyncConnection[Any]) -> AbstractContextManager[None]:

@@ -32,7 +32,7 @@ from psycopg.abc import PQGen
 from psycopg.pq.abc import PGconn
 from psycopg.waiting import Wait
 
-from cuckmq.database.connect import connect, cut, is_direct
+from cuckmq.database.connect import connect, cut_when_late, is_direct
 from cuckmq.database.database import Database
 from cuckmq.database.fuse import Fuse
 from cuckmq.log import get_log
@@ -151,14 +151,11 @@ class Listener:
                     await other.execute(PING, (channel,), prepare=False)
             return
         # In a network that went silent even the question would take longer than the answer may.
-        timer = asyncio.get_running_loop().call_later(PONG_TIMEOUT_SECS, cut, connection)
-        try:
+        with cut_when_late(connection, PONG_TIMEOUT_SECS):
             cursor = await connection.execute(PING, (channel,), prepare=False)
             if (await cursor.fetchone() or ("on",))[0] == "on":
                 # It was demoted and left our session alive.
                 raise psycopg.OperationalError("the server takes no writes any more")
-        finally:
-            timer.cancel()
 
     async def _hear(self, connection: psycopg.AsyncConnection[Any], secs: float) -> None:
         """Hear words for some time, or until one makes us doubt the server.

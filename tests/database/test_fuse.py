@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -15,7 +14,7 @@ from cuckmq import Context
 from cuckmq._runtime.duty import DutyLoop
 from cuckmq.database.fuse import Fuse, NoAnswer
 from cuckmq.protocol.statement import Statement
-from tests.reliability.rigs.listening import listening_server
+from tests.reliability.rigs.listening import listening_server, own_address
 from tests.support.database import PrivateCluster
 from tests.support.eventually import eventually
 
@@ -198,7 +197,7 @@ async def _ask_under(fuse: Fuse, context: Context) -> list[int]:
 
 async def test_an_answer_that_is_on_its_way_is_waited_for(new_cluster: Callable[..., PrivateCluster]) -> None:
     """However long it takes, as by a narrow wire; while of what is silent too long nothing is waited for."""
-    address = f"127.{random.randint(1, 250)}.{random.randint(1, 250)}.{random.randint(1, 250)}"
+    address = own_address()
     rows = (
         "select length(repeat('x', 9000) || pg_sleep({secs})), repeat('x', 9000) from generate_series(1, 10)"
     )

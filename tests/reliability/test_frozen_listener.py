@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from psycopg import sql
 
 from cuckmq import Context
 from tests.reliability.rig import Rig
-from tests.reliability.rigs.listening import listening_server
+from tests.reliability.rigs.listening import listening_server, own_address
 from tests.support.database import PrivateCluster
 from tests.support.eventually import eventually
 
@@ -21,7 +20,7 @@ from tests.support.eventually import eventually
 @pytest.fixture
 def dsn(new_cluster: Callable[..., PrivateCluster]) -> str:
     """A server that listens for TCP, on an address of its own, since the port is fixed."""
-    address = f"127.{random.randint(1, 250)}.{random.randint(1, 250)}.{random.randint(1, 250)}"
+    address = own_address()
     return listening_server(new_cluster, address)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -13,7 +12,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from tests.reliability.rig import rig_for
-from tests.reliability.rigs.listening import listening_server
+from tests.reliability.rigs.listening import listening_server, own_address
 from tests.reliability.rigs.proxy import proxy_before
 from tests.support.database import PrivateCluster
 from tests.support.eventually import eventually
@@ -34,7 +33,7 @@ async def test_the_way_to_the_server_falls_silent(
     is_shutting_sessions: bool,
 ):  # fmt: skip
     """E35: a worker goes the other way, whether its connections are ended or, worse, left to hang."""
-    address = f"127.{random.randint(1, 250)}.{random.randint(1, 250)}.{random.randint(1, 250)}"
+    address = own_address()
     dsn = await asyncio.to_thread(listening_server, new_cluster, address)
     async with AsyncExitStack() as stack:
         first, second = [await stack.enter_async_context(proxy_before(address, 5432)) for _ in range(2)]

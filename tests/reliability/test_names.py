@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -13,7 +12,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from tests.reliability.rig import rig_for
-from tests.reliability.rigs.listening import listening_server
+from tests.reliability.rigs.listening import listening_server, own_address
 from tests.reliability.rigs.proxy import proxy_before
 from tests.support.database import PrivateCluster
 from tests.support.eventually import eventually
@@ -28,7 +27,7 @@ async def test_a_name_comes_to_mean_another_address(
     new_cluster: Callable[..., PrivateCluster], tmp_path: Path, recovered: Callable[[str, float], None]
 ):
     """E35: each connection asks anew for the address, so that who was moved to another server is there."""
-    address = f"127.{random.randint(1, 250)}.{random.randint(1, 250)}.{random.randint(1, 250)}"
+    address = own_address()
     dsn = await asyncio.to_thread(listening_server, new_cluster, address)
     hosts = tmp_path / "hosts"
     hosts.write_text(f"{OLD} {HOST}\n")

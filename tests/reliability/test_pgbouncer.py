@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import signal
 import time
 from collections import defaultdict
@@ -15,6 +14,7 @@ import pytest
 
 from cuckmq import JobState
 from tests.reliability.rig import Entry, rig_for
+from tests.reliability.rigs.listening import own_address
 from tests.support.database import PrivateCluster
 from tests.support.eventually import eventually
 from tests.support.pgbouncer import pgbouncer
@@ -25,8 +25,7 @@ async def test_work_and_kill_9_through_pgbouncer(
     new_cluster: Callable[..., PrivateCluster], tmp_path: Path, recovered: Callable[[str, float], None]
 ):
     """E11, E13, E24, M1: groups stay exclusive; a killed worker's jobs run again within 14 s."""
-    # The server's port is fixed; an address of its own keeps it from meeting others on the loopback.
-    address = f"127.{random.randint(1, 250)}.{random.randint(1, 250)}.{random.randint(1, 250)}"
+    address = own_address()
     await asyncio.to_thread(new_cluster, settings={"listen_addresses": address})
     direct = f"host={address} port=5432 user=postgres dbname=postgres"
     with pgbouncer(direct, tmp_path / "bouncer") as pooled:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from cuckmq import Attempt, Context, JobState, Worker
 from cuckmq.database.connect import SERVER_DEFAULTS
 from tests.reliability.program import define
 from tests.reliability.rig import Entry, Rig
-from tests.reliability.rigs.listening import listening_server
+from tests.reliability.rigs.listening import listening_server, own_address
 from tests.support.database import PrivateCluster
 from tests.support.eventually import eventually
 from tests.support.pgbouncer import pgbouncer
@@ -30,7 +29,7 @@ Pool = Callable[[int], str]
 @pytest.fixture
 def direct(new_cluster: Callable[..., PrivateCluster]) -> str:
     """A server that listens for TCP, on an address of its own, since the port is fixed."""
-    address = f"127.{random.randint(1, 250)}.{random.randint(1, 250)}.{random.randint(1, 250)}"
+    address = own_address()
     return listening_server(new_cluster, address)
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 
 from tests.support.database import PrivateCluster
+
+
+def own_address() -> str:
+    """Draw an address of the loopback. A server's port is fixed; its address keeps it from meeting others."""
+    return f"127.{random.randint(1, 250)}.{random.randint(1, 250)}.{random.randint(1, 250)}"
 
 
 def listening_server(new_cluster: Callable[..., PrivateCluster], near: str, **settings: str) -> str:

@@ -6,7 +6,6 @@ No TCP limit of ours strikes, and no lease ends: who waits for an answer must gi
 from __future__ import annotations
 
 import asyncio
-import random
 import signal
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -20,36 +19,18 @@ from cuckmq.database.fuse import Fuse
 from cuckmq.events import JobEnded
 from tests.reliability.program import define
 from tests.reliability.rig import Rig
-from tests.reliability.rigs.listening import listening_server
-from tests.reliability.rigs.proxy import Proxy, proxy_before
-from tests.support.database import PrivateCluster
+from tests.reliability.rigs.proxy import Proxy
 from tests.support.eventually import eventually
 
 LEASE_SECS = 4.0
 LIMIT_SECS = 0.5
 """How long those in this process wait for an answer."""
 
-#: The server's port is fixed; an address of its own keeps it from meeting others on the loopback.
-ADDRESS = f"127.{random.randint(1, 250)}.{random.randint(1, 250)}.{random.randint(1, 250)}"
-
 
 @pytest.fixture
-def dsn(new_cluster: Callable[..., PrivateCluster]) -> str:
-    """A server that listens for TCP."""
-    return listening_server(new_cluster, ADDRESS)
-
-
-@pytest.fixture
-async def proxy() -> AsyncGenerator[Proxy]:
-    async with proxy_before(ADDRESS, 5432) as made:
-        yield made
-
-
-@pytest.fixture
-async def producer(rig: Rig, proxy: Proxy, dsn: str) -> AsyncGenerator[Context]:
+async def producer(rig: Rig, by_proxy: str, dsn: str) -> AsyncGenerator[Context]:
     """A context of this process, whose connections go through the proxy but for the one that listens."""
-    between = make_conninfo(dsn, host="127.0.0.1", port=proxy.port)
-    async with Context(between, schema=rig.schema, listen_dsn=dsn) as producer:
+    async with Context(by_proxy, schema=rig.schema, listen_dsn=dsn) as producer:
         define(producer, lambda *_: None)
         yield producer
 

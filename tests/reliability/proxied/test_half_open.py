@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cuckmq import Context, JobState
 from cuckmq.errors import EnqueueUnknown
 from tests.reliability.program import define
 from tests.reliability.rig import Rig
-from tests.reliability.rigs.listening import listening_server
-from tests.reliability.rigs.proxy import Proxy, proxy_before
-from tests.support.database import PrivateCluster
+from tests.reliability.rigs.proxy import Proxy
 from tests.support.eventually import eventually
-
-#: The server's port is fixed; an address of its own keeps it from meeting others on the loopback.
-ADDRESS = f"127.{random.randint(1, 250)}.{random.randint(1, 250)}.{random.randint(1, 250)}"
-
-
-@pytest.fixture
-def dsn(new_cluster: Callable[..., PrivateCluster]) -> str:
-    """A server that listens for TCP."""
-    return listening_server(new_cluster, ADDRESS)
-
-
-@pytest.fixture
-async def proxy() -> AsyncGenerator[Proxy]:
-    async with proxy_before(ADDRESS, 5432) as made:
-        yield made
-
-
-@pytest.fixture
-def by_proxy(dsn: str, proxy: Proxy) -> str:
-    """The DSN that goes through the proxy."""
-    return make_conninfo(dsn, host="127.0.0.1", port=proxy.port)
 
 
 @pytest.mark.fault("C4")
@@ -48,7 +24,7 @@ async def test_a_host_accepts_and_never_answers(
     """E35: the connect timeout holds by itself, and the next host of the DSN is tried."""
     await proxy.let(forward=False, answer=False)
     began_at = time.monotonic()
-    both = make_conninfo(dsn, host=f"127.0.0.1,{ADDRESS}", port=f"{proxy.port},5432")
+    both = make_conninfo(dsn, host=f"127.0.0.1,{conninfo_to_dict(dsn)['host']}", port=f"{proxy.port},5432")
     async with Context(both, schema=rig.schema) as producer:
         define(producer, lambda *_: None)
         handle = await producer.definitions["plain"].enqueue(1)
