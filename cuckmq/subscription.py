@@ -12,6 +12,9 @@ ten seconds old, and what was seen already is dropped.
 What is promised: each event at most once, and those of one process in their order. What may be lost:
 events of the first seconds, until a process has heard of the subscription; those of the last moments of a
 process or a server that dies; and those that a subscriber has not read for a minute.
+
+Who waits for the next event waits through a restart of the server or a promotion, and hears on: numbers go on
+from where they were, as the sequence is logged although the table is not, and the timeline is part of them.
 """
 
 from __future__ import annotations
@@ -25,22 +28,26 @@ from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
 import psycopg
-from psycopg_pool import PoolTimeout
+from psycopg_pool import PoolClosed, PoolTimeout
 
 from cuckmq.database.database import Database
-from cuckmq.database.fuse import Fuse, NoAnswer
+from cuckmq.database.fuse import Fuse, last_words
 from cuckmq.database.listen import Hint, Listener
 from cuckmq.errors import DatabaseReadOnly
 from cuckmq.event_text import from_text, kinds_of
 from cuckmq.events import Event
+from cuckmq.log import get_log
 from cuckmq.pause import pause
 from cuckmq.protocol.feed import read_events, subscribe, unsubscribe
 
 EventT = TypeVar("EventT", bound=Event)
 
+_logger = get_log("cuckmq.subscription")
+
 LEASE_SECS: Final = 60.0
 RENEW_SECS: Final = 20.0
 POLL_SECS: Final = 1.0
+STOP_SECS: Final = 1.0
 BATCH_SIZE: Final = 1_000
 
 
@@ -85,18 +92,29 @@ class Subscription(Generic[EventT]):
         self._hang_up()
         if self._subscription_id is not None:
             # If it cannot be taken away it expires.
-            with contextlib.suppress(psycopg.Error, PoolTimeout, OSError, DatabaseReadOnly):
-                await self._database.run(unsubscribe(self._subscription_id))
+            with contextlib.suppress(psycopg.Error, PoolTimeout, TimeoutError, OSError, DatabaseReadOnly):
+                async with last_words(STOP_SECS):
+                    await self._database.run(unsubscribe(self._subscription_id))
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> EventT:
-        """Wait for the next event."""
+        """Wait for the next event, also while the server is away; each failure is logged.
+
+        Raises:
+            psycopg_pool.PoolClosed: the context was closed meanwhile.
+        """
         while not self._read:
             self._has_news.clear()
-            with contextlib.suppress(NoAnswer), self._fuse.stand():
-                await self._look()
+            try:
+                with self._fuse.stand():
+                    await self._look()
+            except PoolClosed:
+                raise
+            except (psycopg.OperationalError, PoolTimeout, OSError, DatabaseReadOnly) as error:
+                _logger.warning("cannot look for events, trying again: %s", error)
+                self._renewed_at = float("-inf")
             if not self._read:
                 await pause(self._has_news, POLL_SECS)
         return self._read.popleft()

@@ -19,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 from cuckmq import Context, JobDefinition, JobState, Orchestrator, Worker
 from cuckmq.database.run import run
 from cuckmq.errors import EnqueueUnknown
+from cuckmq.events import JobEnded
 from cuckmq.protocol import inspect
 from tests.reliability.rig import rig_for
 from tests.support.database import PrivateCluster
@@ -60,6 +61,27 @@ async def test_the_database_is_restarted_under_worker_and_orchestrator(
         assert await worker.wait() == 0
         assert (await context.jobs.count())[JobState.RUNNING] == 0
         assert await context.jobs.find_problems() == []
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.fault("B3", "B4")
+async def test_who_subscribed_hears_on(private_cluster: PrivateCluster, tmp_path: Path, at_once: bool):
+    """I2: of what happens after a crash or a stop of the server, though the table of events is empty then."""
+    async with rig_for(private_cluster.dsn, "hearing", tmp_path) as (rig, context):
+        sleep = context.definitions["sleep"]
+        async with context.subscribe(JobEnded) as events:
+            await rig.start()
+            before = [handle.id for handle in await sleep.enqueue_many([0.0] * 20)]
+            async with asyncio.timeout(30):
+                assert {(await anext(events)).job_id for _ in before} == set(before)
+            await asyncio.to_thread(private_cluster.stop, at_once=at_once)
+            hearing = asyncio.create_task(anext(events))
+            await asyncio.sleep(1)  # the outage itself, which must have some length
+            await asyncio.to_thread(private_cluster.start)
+            after = [handle.id for handle in await sleep.enqueue_many([0.0] * 5)]
+            async with asyncio.timeout(30):
+                heard = [(await hearing).job_id, *[(await anext(events)).job_id for _ in after[1:]]]
+            assert sorted(heard) == after
 
 
 @pytest.mark.fault("B1")

@@ -1,4 +1,4 @@
--- Returns what is added to a sequence to make an id of a job or a worker that none had before.
+-- Returns what is added to a sequence to make an id of a job, a worker or an event that none had before.
 --
 -- A standby knows a sequence only as far as it has heard of it. One that is promoted while it lags gives numbers again
 -- that the old primary gave to jobs which were lost with it. Somebody may hold such an id: a handle, which would show

@@ -5,9 +5,12 @@ create or replace function {schema}.publish_events(p_kinds text[], p_bodies text
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_id_base bigint := {schema}.id_base();
 begin
-    insert into {schema}.event (kind, body)
-    select u.kind, u.body::json from unnest(p_kinds, p_bodies) with ordinality u(kind, body, place) order by u.place;
+    insert into {schema}.event (id, kind, body)
+    select v_id_base + nextval('{schema}.event_id_seq'), u.kind, u.body::json
+    from unnest(p_kinds, p_bodies) with ordinality u(kind, body, place) order by u.place;
     perform pg_notify('cuckmq.{schema_name}', 'events 0');
     delete from {schema}.event e where e.ctid = any(array(
         select x.ctid from {schema}.event x

@@ -324,13 +324,18 @@ create table {schema}.subscription (
     expires_at timestamptz not null
 );
 
+-- The lower part of an event's number. Not the table's own identity: that would be unlogged as well, and after a
+-- crash begin again below what subscribers have read.
+create sequence {schema}.event_id_seq as bigint;
+
 -- Events that somebody has subscribed to, for a minute. Unlogged: a crash of the server may lose them.
 create unlogged table {schema}.event (
-    id bigint generated always as identity primary key,
+    id bigint primary key,
     kind text not null,
     body json not null,
     published_at timestamptz not null default clock_timestamp()
 ) with (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+alter sequence {schema}.event_id_seq owned by {schema}.event.id;
 
 -- Each job with its state, whichever table holds its entry.
 create view {schema}.all_job as
