@@ -72,6 +72,19 @@ def test_a_pid_file_that_names_a_stranger_is_no_obstacle(directory, ask):
             assert stranger.poll() is None
 
 
+def test_one_that_does_not_stop_in_good_order_is_stopped_at_once(directory, ask, monkeypatch):
+    """Here because one of its processes does not hear; PostgreSQL 18 may forget to go by itself."""
+    monkeypatch.setattr("cuckmq.database.embedded.server.PATIENCE_SECS", 0.5)
+    with EmbeddedPostgres.start(directory, durable=False) as server:
+        client = psycopg.connect(server.dsn)
+        os.kill(client.info.backend_pid, signal.SIGSTOP)
+        server.stop()
+        assert server.pid is None
+        client.close()
+        server.resume()
+        assert ask(server.dsn, "select 1") == "1"
+
+
 def test_stopping_in_good_order_and_at_once(directory, ask):
     with EmbeddedPostgres.start(directory, durable=False) as server:
         home = home_of(server)

@@ -18,6 +18,9 @@ from cuckmq.database.embedded.postmaster import UNSAFE, interrupt, postmaster_pi
 from cuckmq.database.embedded.sharing import join
 from cuckmq.database.embedded.starting import LOOK_SECS, ensure_running
 
+PATIENCE_SECS: Final = 10.0
+"""How long a server may take to stop in good order; as long as the reaper gives it."""
+
 NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -124,12 +127,19 @@ class EmbeddedPostgres:
 
         Args:
             at_once: as a crash would, so that it recovers at its next start. Otherwise in good order:
-                transactions are rolled back, clients sent away.
+                transactions are rolled back, clients sent away. If it has not gone after ten seconds it is
+                told to go at once: PostgreSQL 18 never goes if it is asked while it recovers from a crash of
+                one of its processes.
         """
         with seized(self._home.start):
-            interrupt(self._home, signal.SIGQUIT if at_once else signal.SIGINT)
+            patience_at = time.monotonic() + PATIENCE_SECS
+            how = signal.SIGQUIT if at_once else signal.SIGINT
+            interrupt(self._home, how)
             while is_held(self._home.server):
                 time.sleep(LOOK_SECS)
+                if how is signal.SIGINT and time.monotonic() > patience_at:
+                    how = signal.SIGQUIT
+                    interrupt(self._home, how)
 
     def resume(self) -> None:
         """Start the server again, at the same DSN, if it does not run: it was stopped, or it crashed.
