@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar, overload
 
@@ -229,11 +227,7 @@ class JobDefinition(Deployable, Generic[PayloadT, ResultT]):
         options: EnqueueOptions,
     ) -> list[JobHandle[ResultT]]:
         entry = self._intake.prepare(payloads, options, is_deferred=connection is not None)
-        # Nobody is told when there is room, so this asks again (see Patience).
-        while (  # noqa: ASYNC110
-            job_ids := await self._intake.put(entry, connection)
-        ) is None:
-            await asyncio.sleep(entry.patience.next_pause_secs())
+        job_ids = await self._intake.put(entry, connection)
         self._intake.taken(entry, job_ids)
         return [self._hold(abs(job_id), is_duplicate=job_id < 0) for job_id in job_ids]
 
@@ -241,8 +235,7 @@ class JobDefinition(Deployable, Generic[PayloadT, ResultT]):
         self, payloads: Sequence[Any], connection: psycopg.Connection[Any] | None, options: EnqueueOptions
     ) -> list[JobHandle[ResultT]]:
         entry = self._intake.prepare(payloads, options, is_deferred=connection is not None)
-        while (job_ids := self._intake.put_sync(entry, connection)) is None:
-            time.sleep(entry.patience.next_pause_secs())
+        job_ids = self._intake.put_sync(entry, connection)
         self._intake.taken(entry, job_ids)
         return [self._hold(abs(job_id), is_duplicate=job_id < 0) for job_id in job_ids]
 

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg
 
 from cuckmq.errors import EnqueueUnknown
 
 
-@contextmanager
-def in_doubt(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> Generator[None]:
-    """Say so when the connection breaks under jobs that are put in.
+def raise_in_doubt(
+    error: psycopg.OperationalError, connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]
+) -> NoReturn:
+    """Raise the error of a connection on which jobs were put in; say so when it broke under them.
 
     Raises:
         EnqueueUnknown: it broke; the jobs may be in.
+        psycopg.OperationalError: else.
     """
-    try:
-        yield
-    except psycopg.OperationalError as error:
-        if not connection.closed:
-            raise
-        raise EnqueueUnknown(
-            "the connection broke while jobs were put in, and they may be there or not: look for them with"
-            " context.jobs, or give each a unique_key, with which trying again is safe"
-        ) from error
+    if not connection.closed:
+        raise error
+    raise EnqueueUnknown(
+        "the connection broke while jobs were put in, and they may be there or not: look for them with"
+        " context.jobs, or give each a unique_key, with which trying again is safe"
+    ) from error

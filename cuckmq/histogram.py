@@ -7,15 +7,20 @@ percentile told is off by less than a factor of two. Histograms add up, over min
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Final
 
 NUM_BUCKETS: Final = 30
+_BOUNDS_SECS: Final = [2.0**bucket / 1000 for bucket in range(NUM_BUCKETS - 1)]
 
 
-def bucket_of(secs: float) -> int:
-    """Tell the bucket of a duration; one below zero, from clocks that differ, is none at all."""
-    return min(int(max(secs, 0.0) * 1000).bit_length(), NUM_BUCKETS - 1)
+def add_to(histogram: list[int], durations_secs: Iterable[float]) -> None:
+    """Count durations in; one below zero, from clocks that differ, is none at all."""
+    for bucket, num in Counter(map(partial(bisect, _BOUNDS_SECS), durations_secs)).items():
+        histogram[bucket] += num
 
 
 def percentile(histogram: Sequence[int], percent: float) -> float | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import psycopg
 
-from cuckmq.doubt import in_doubt
+from cuckmq.doubt import raise_in_doubt
 from cuckmq.errors import ConfigurationError, InvalidPayload
 from cuckmq.events import JobDeduplicated, JobEnqueued
 from cuckmq.home import Home
@@ -32,7 +34,7 @@ class Entry(NamedTuple):
         keys: their unique keys.
         channel: where they go.
         is_deferred: whether they count only when the caller's transaction commits.
-        patience: how long to wait for room.
+        wait_secs: how long to wait for room.
         enqueuing: what plugins have made of them.
     """
 
@@ -41,7 +43,7 @@ class Entry(NamedTuple):
     keys: Keys
     channel: str
     is_deferred: bool
-    patience: Patience
+    wait_secs: float
     enqueuing: Enqueuing
 
 
@@ -81,25 +83,35 @@ class Intake:
         # In the caller's transaction the notification must go with the commit, whenever that is.
         is_silent = not is_deferred and not self._home.wakes.is_notice_due(channel)
         statement = enqueue(self._name, texts, groups, placement, keys, is_silent=is_silent)
-        wait_secs = as_secs("wait_secs", options.get("wait_secs") or 0.0)
+        wait = options.get("wait_secs")
+        wait_secs = as_secs("wait_secs", wait) if wait else 0.0
         if wait_secs and is_deferred:
             raise ConfigurationError(
                 "wait_secs cannot be kept in a transaction of yours: what makes room may wait for it to end"
             )
-        patience = Patience(channel, wait_secs)
-        return Entry(statement, groups, keys, channel, is_deferred, patience, enqueuing)
+        return Entry(statement, groups, keys, channel, is_deferred, wait_secs, enqueuing)
 
-    async def put(self, entry: Entry, connection: psycopg.AsyncConnection[Any] | None) -> list[int] | None:
-        """Put an entry in, with what plugins write. None, and nothing was done, when there is no room.
+    async def put(self, entry: Entry, connection: psycopg.AsyncConnection[Any] | None) -> list[int]:
+        """Put an entry in, with what plugins write, as soon as there is room.
 
         Raises:
+            ChannelFull: there was none for so long.
             EnqueueUnknown: the connection broke, and nobody can say whether the jobs are in.
         """
+        patience: Patience | None = None
+        while (job_ids := await self._try(entry, connection)) is None:
+            patience = patience or Patience(entry.channel, entry.wait_secs)
+            await asyncio.sleep(patience.next_pause_secs())
+        return job_ids
+
+    async def _try(self, entry: Entry, connection: psycopg.AsyncConnection[Any] | None) -> list[int] | None:
         if connection is not None:
             return await self._put(entry, connection)
         async with self._home.database.own_connection() as own:
-            with in_doubt(own):
+            try:
                 return await self._put(entry, own)
+            except psycopg.OperationalError as error:
+                raise_in_doubt(error, own)
 
     async def _put(self, entry: Entry, connection: psycopg.AsyncConnection[Any]) -> list[int] | None:
         database, writes = self._home.database, entry.enqueuing.writes
@@ -115,12 +127,22 @@ class Intake:
             return job_ids
         return None
 
-    def put_sync(self, entry: Entry, connection: psycopg.Connection[Any] | None) -> list[int] | None:
+    def put_sync(self, entry: Entry, connection: psycopg.Connection[Any] | None) -> list[int]:
         """Do what put() does, without an event loop."""
+        patience: Patience | None = None
+        while (job_ids := self._try_sync(entry, connection)) is None:
+            patience = patience or Patience(entry.channel, entry.wait_secs)
+            time.sleep(patience.next_pause_secs())
+        return job_ids
+
+    def _try_sync(self, entry: Entry, connection: psycopg.Connection[Any] | None) -> list[int] | None:
         if connection is not None:
             return self._put_sync(entry, connection)
-        with self._home.database.connection_sync() as own, in_doubt(own):
-            return self._put_sync(entry, own)
+        with self._home.database.connection_sync() as own:
+            try:
+                return self._put_sync(entry, own)
+            except psycopg.OperationalError as error:
+                raise_in_doubt(error, own)
 
     def _put_sync(self, entry: Entry, connection: psycopg.Connection[Any]) -> list[int] | None:
         database, writes = self._home.database, entry.enqueuing.writes

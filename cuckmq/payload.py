@@ -38,7 +38,7 @@ class Codec(Generic[T]):
         DefinitionError: pydantic can make nothing of the type.
     """
 
-    __slots__ = ("_adapter", "_what", "is_empty")
+    __slots__ = ("_adapter", "_validator", "_what", "is_empty")
 
     def __init__(self, annotation: Any, what: str) -> None:
         self._what = what
@@ -46,6 +46,8 @@ class Codec(Generic[T]):
         try:
             make: Any = TypeAdapter
             self._adapter: TypeAdapter[T] = make(annotation)
+            # What the adapter calls: its own methods pass on a dozen arguments, for each payload.
+            self._validator = self._adapter.validator
         except (PydanticSchemaGenerationError, PydanticUserError) as error:
             raise DefinitionError(
                 f"{what}: pydantic cannot handle {annotation!r}; use a model, dataclass, TypedDict "
@@ -64,9 +66,9 @@ class Codec(Generic[T]):
                 raise CodecError(f"{self._what} is None, but a {type(value).__name__} was given")
             return "null"
         try:
-            checked = self._adapter.validate_python(value, strict=True)
+            checked = self._validator.validate_python(value, strict=True)
             text = self._adapter.dump_json(checked, warnings="error").decode()
-            again = self._adapter.validate_json(text)
+            again = self._validator.validate_json(text)
         except ValidationError as error:
             raise CodecError(self._explain(error)) from None
         except (PydanticSerializationError, ValueError, RecursionError) as error:
@@ -89,9 +91,10 @@ class Codec(Generic[T]):
         if self.is_empty and text == "null":
             return None  # type: ignore[return-value]  # T is None here
         try:
-            return self._adapter.validate_json(text)
+            read: T = self._validator.validate_json(text)
         except ValidationError as error:
             raise CodecError(self._explain(error)) from None
+        return read
 
     def _is_lossy(self, text: str, value: T, again: T) -> bool:
         dump = self._adapter.dump_python

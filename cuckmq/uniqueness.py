@@ -66,7 +66,7 @@ class Uniqueness:
             InvalidName: a function gave what cannot be a key.
         """
         if self.key is None:
-            if self != NOTHING_SAID:
+            if self is not NOTHING_SAID and self != NOTHING_SAID:
                 raise ConfigurationError(
                     "unique_scope, unique_for_secs and on_duplicate say how a unique_key is meant: give one"
                 )

@@ -23,8 +23,8 @@ from typing import Any
 
 import psycopg
 
-from cuckmq._runtime.desk import Running
 from cuckmq._runtime.lease import Lease
+from cuckmq._runtime.running import Running
 from cuckmq.database.connect import connect_sync, cut, is_direct
 from cuckmq.database.database import Database
 from cuckmq.database.run import run_sync
@@ -85,10 +85,9 @@ class Heart:
         """Do not wait for the next beat: something may have been asked of this worker."""
         self._wake.set()
 
-    @property
     def is_leased(self) -> bool:
         """Whether the lease still holds for sure, by the last beat that got through."""
-        return self._lease.is_sure
+        return self._lease.is_sure()
 
     def stop(self, timeout_secs: float) -> None:
         """Stop beating. Blocks until the thread is done, or the time is up."""

@@ -38,9 +38,8 @@ class Lease:
         self._changed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    @property
     def is_sure(self) -> bool:
-        """Whether the lease still holds for sure."""
+        """Whether the lease still holds for sure. Asked before each job."""
         return self._left_secs() >= 0
 
     def begin(self) -> None:

@@ -25,6 +25,7 @@ import os
 import time
 from collections.abc import Generator
 from contextvars import Context, copy_context
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -32,6 +33,8 @@ from psycopg.abc import PQGen
 from psycopg.pq import ConnStatus
 from psycopg.rows import Row
 from psycopg.waiting import Ready, Wait
+
+from cuckmq.database.prepared import Prepared
 
 T = TypeVar("T")
 
@@ -44,8 +47,6 @@ BUSY_SECS: Final = 0.005
 class AttentiveConnection(psycopg.AsyncConnection[Row]):
     """An async connection on which an answer takes one turn of the event loop, and no more."""
 
-    cursor_at_hand: psycopg.AsyncCursor[tuple[Any, ...]] | None = None
-    """For statements that are made over and over; None while one is under way. See run()."""
     # Two underscores: the names are psycopg's to give, in a class of its own.
     __ear: int | None = None
     __loop: asyncio.AbstractEventLoop | None = None
@@ -53,6 +54,11 @@ class AttentiveConnection(psycopg.AsyncConnection[Row]):
     __answer: asyncio.Future[Any] | None = None
     __context: Context
     __rested_at: float = 0.0
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """The queue's own statements, as this connection knows them."""
+        return Prepared(self)
 
     async def wait(
         self,

@@ -40,6 +40,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from cuckmq.database.attentive import AttentiveConnection
+from cuckmq.database.prepared import PreparingConnection
 
 DEFAULTS: Final[dict[str, Any]] = {
     "application_name": "cuckmq",
@@ -112,7 +113,7 @@ async def connect(dsn: str) -> psycopg.AsyncConnection[Any]:
 
 def connect_sync(dsn: str) -> psycopg.Connection[Any]:
     """Do what connect() does, in the sync world."""
-    connection = psycopg.connect(with_defaults(dsn), autocommit=True)
+    connection = PreparingConnection[Any].connect(with_defaults(dsn), autocommit=True)
     try:
         configure_sync(connection)
     except BaseException:

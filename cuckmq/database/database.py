@@ -25,6 +25,7 @@ from cuckmq.database.fuse import NoAnswer, standing
 from cuckmq.database.lend import Loan, come_to_rest, give_back
 from cuckmq.database.locate import locate_database
 from cuckmq.database.migrate import check_schema, check_schema_sync
+from cuckmq.database.prepared import PreparingConnection
 from cuckmq.database.renewal import Renewal
 from cuckmq.database.run import run, run_sync
 from cuckmq.database.spare import Spare
@@ -35,6 +36,8 @@ from cuckmq.protocol.statement import RowT, Statement
 MAX_POOL_SIZE = 10
 MAX_IDLE_SECS: Final = 5.0
 """How soon a connection is closed that nobody needs; one after the other, all but the one at hand."""
+MAX_IDLE_SYNC_SECS: Final = 30.0
+"""The same of the sync pool, which has none at hand, so that the last one goes as well."""
 
 READ_ONLY: Final = (DatabaseReadOnly, psycopg.errors.ReadOnlySqlTransaction)
 """What a server says that was demoted with its sessions left alive.
@@ -224,6 +227,8 @@ class Database:
                     with_defaults(dsn),
                     min_size=0,
                     max_size=MAX_POOL_SIZE,
+                    max_idle=MAX_IDLE_SYNC_SECS,
+                    connection_class=PreparingConnection,
                     kwargs={"autocommit": True},
                     configure=configure_sync,
                     check=check_sync,

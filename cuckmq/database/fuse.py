@@ -17,7 +17,9 @@ direct connections the server ends them when it looks after its client (see SERV
 they end with the lock. So whatever is asked under a fuse must bear to be asked twice, or to be lost.
 
 The clock goes on while the event loop is blocked, or the process frozen, and the answer lies there unread. So
-it is cut a moment after it is found overdue, and not if it was taken in meanwhile.
+it is cut a moment after it is found overdue, and not if it was taken in meanwhile. Should the answer come in
+the very turn of the event loop in which the connection is cut, it is taken, and the connection is closed:
+whoever got it next would find it broken.
 
 A fuse stands for a task, not for those that it begins: a user's handler that hears of an event, and puts in a
 job, waits as long as he likes. Nor is there one for a statement on a connection of the user's own.
@@ -79,6 +81,7 @@ class Fuse:
         "_connection",
         "_first_secs",
         "_has_blown",
+        "_is_cut",
         "_loop",
         "_max_secs",
         "_overdue_at",
@@ -92,7 +95,7 @@ class Fuse:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._asked_at = 0.0
         self._overdue_at = 0.0
-        self._has_blown = False
+        self._has_blown = self._is_cut = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -121,7 +124,8 @@ class Fuse:
         Raises:
             NoAnswer: by the block: it was overdue.
         """
-        self._connection, self._asked_at, self._has_blown = connection, time.monotonic(), False
+        self._connection, self._asked_at = connection, time.monotonic()
+        self._has_blown = self._is_cut = False
         loop = asyncio.get_running_loop()
         if self._timer is None or self._loop is not loop:
             self._loop = loop
@@ -131,6 +135,7 @@ class Fuse:
     def cut(self) -> None:
         """Cut the connection on which an answer is awaited, if one is: it can matter no more."""
         if self._connection is not None:
+            self._is_cut = True
             cut(self._connection)
 
     async def end(self, task: asyncio.Task[None]) -> None:
@@ -155,8 +160,10 @@ class Fuse:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._connection = None
+        connection, self._connection = self._connection, None
         if error is None:
+            if self._is_cut and connection is not None:
+                connection.pgconn.finish()
             wanted_secs = 2 * (time.monotonic() - self._asked_at)
             if wanted_secs > self._first_secs or self.limit_secs != self._first_secs:
                 self._learn(wanted_secs)
@@ -187,7 +194,7 @@ class Fuse:
             self._look_again(self.limit_secs * GRACE_SHARE)
         else:
             self._has_blown = True
-            cut(self._connection)
+            self.cut()
 
     def _look_again(self, secs: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(secs, self._look)

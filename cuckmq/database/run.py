@@ -11,9 +11,11 @@ from typing import Any, Final, NoReturn
 import psycopg
 from psycopg import errors as pg
 from psycopg import pq
+from psycopg.abc import PQGen
 from psycopg.rows import tuple_row
 
 from cuckmq.database.attentive import AttentiveConnection
+from cuckmq.database.prepared import PreparingConnection
 from cuckmq.errors import (
     ChannelFull,
     ChannelInUse,
@@ -45,40 +47,45 @@ async def run(
         psycopg.Error: whatever else the database or the connection has to say.
     """
     try:
-        cursor = _take_cursor(connection)
+        steps = _steps_at_rest(connection, statement, schema)
+        if steps is not None:
+            async with connection.lock:
+                return await connection.wait(steps)
+        # Not connection.cursor(): a caller's connection may give dicts, or cursors that bind otherwise.
+        cursor = psycopg.AsyncCursor(connection, row_factory=tuple_row)
+        cursor.format = pq.Format.BINARY
         await cursor.execute(statement.text(schema), statement.parameters)
-        rows = [statement.read(row) for row in await cursor.fetchall()]
+        return [statement.read(row) for row in await cursor.fetchall()]
     except psycopg.Error as error:
         translate(error, schema)
-    if statement.is_frequent and isinstance(connection, AttentiveConnection):
-        connection.cursor_at_hand = cursor
-    return rows
-
-
-def _take_cursor(connection: psycopg.AsyncConnection[Any]) -> psycopg.AsyncCursor[tuple[Any, ...]]:
-    """Take the cursor that is at hand, and knows how to bind and read what was run last; else a new one.
-
-    To make one for each statement is a tenth of what an enqueue costs the client. Nobody else has this
-    one: whoever comes meanwhile makes another.
-    """
-    if isinstance(connection, AttentiveConnection) and connection.cursor_at_hand is not None:
-        cursor, connection.cursor_at_hand = connection.cursor_at_hand, None
-        return cursor
-    # Not connection.cursor(): a caller's connection may give dicts, or cursors that bind otherwise.
-    cursor = psycopg.AsyncCursor(connection, row_factory=tuple_row)
-    cursor.format = pq.Format.BINARY
-    return cursor
 
 
 def run_sync(connection: psycopg.Connection[Any], statement: Statement[RowT], schema: str) -> list[RowT]:
     """Do what run() does, on a sync connection."""
     try:
+        steps = _steps_at_rest(connection, statement, schema)
+        if steps is not None:
+            with connection.lock:
+                return connection.wait(steps)
         cursor = psycopg.Cursor(connection, row_factory=tuple_row)
         cursor.format = pq.Format.BINARY
         cursor.execute(statement.text(schema), statement.parameters)
         return [statement.read(row) for row in cursor.fetchall()]
     except psycopg.Error as error:
         translate(error, schema)
+
+
+def _steps_at_rest(
+    connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any],
+    statement: Statement[RowT],
+    schema: str,
+) -> PQGen[list[RowT]] | None:
+    """Give the steps of a statement that needs no cursor (see prepared.py); None on any other connection."""
+    if not isinstance(connection, (AttentiveConnection, PreparingConnection)):
+        return None
+    if not connection.prepared.can_run():
+        return None
+    return connection.prepared.steps(statement.text(schema), statement.parameters, statement.read)
 
 
 OURS: Final[dict[str, type[CuckmqError]]] = {

@@ -73,10 +73,11 @@ def enqueue(
 
     Belongs to the transaction it is run in. `is_silent` leaves out the wake-up of workers.
     """
-    if len(payloads) == 1 and keys == NO_KEYS and placement == AS_DEFINED:
+    is_plain = keys is NO_KEYS and (placement is AS_DEFINED or placement == AS_DEFINED)
+    if is_plain and len(payloads) == 1:
         group = None if job_groups is None else job_groups[0]
         parameters = (definition, payloads[0], group, is_silent)
-        return Statement(ONE_SQL, parameters, _as_list, is_frequent=True)
+        return Statement(ONE_SQL, parameters, _as_list)
     where = placement
     return Statement(
         SQL,
@@ -102,7 +103,6 @@ def enqueue(
             where.on_dependency_failure,
         ),
         only,
-        is_frequent=True,
     )
 
 

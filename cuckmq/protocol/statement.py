@@ -20,14 +20,11 @@ class Statement(Generic[RowT]):
         sql: a template in which `{schema}` stands for the queue's schema.
         parameters: bound by the server, never written into the SQL.
         read: makes a row out of the tuple the driver gives.
-        is_frequent: whether it is run over and over on one connection, which then keeps what it takes to run
-            it again; and its last answer, so that this must be small or short-lived.
     """
 
     sql: str
     parameters: tuple[Any, ...]
     read: Callable[[tuple[Any, ...]], RowT]
-    is_frequent: bool = False
 
     def text(self, schema: str) -> bytes:
         """Give the SQL for one schema, the same object each time, so that drivers know it again."""

@@ -113,6 +113,17 @@ async def test_what_lay_in_the_pool_before_a_silence_is_made_anew(context: Conte
         assert not before & {one.info.backend_pid, other.info.backend_pid}
 
 
+async def test_what_was_cut_in_the_moment_of_its_answer_is_lent_to_nobody(context: Context) -> None:
+    """The answer counts; who asks next gets another connection, and no error."""
+    pids = Statement("select pg_backend_pid()", (), lambda row: int(row[0]))
+    fuse = Fuse()
+    async with context.database.own_connection() as own:
+        with fuse.on(own):
+            before = await context.database.run(pids, own)
+            fuse.cut()
+    assert await context.database.run(pids) != before
+
+
 async def test_it_goes_on_on_another_event_loop(dsn: str, schema: str) -> None:
     """A timer that went with the first event loop is not waited for."""
     fuse = Fuse(0.2)

@@ -27,10 +27,10 @@ def lease(ends: list[float]) -> Iterator[Lease]:
 def test_it_is_over_before_the_queue_says_so_and_once(lease: Lease, ends: list[float]):
     began_at = time.monotonic()
     lease.begin()
-    assert lease.is_sure
+    assert lease.is_sure()
     eventually_sync(lambda: ends)
     assert 0.2 <= ends[0] - began_at < 0.4
-    assert not lease.is_sure
+    assert not lease.is_sure()
     lease.begin()
     eventually_sync(lambda: len(ends) == 2)
 
@@ -50,7 +50,7 @@ def test_beats_put_it_off(lease: Lease, ends: list[float]):
 def test_a_worker_that_is_gone_has_none(lease: Lease, ends: list[float]):
     lease.begin()
     lease.end()
-    eventually_sync(lambda: not lease.is_sure)
+    eventually_sync(lambda: not lease.is_sure())
     lease.renew(time.monotonic())
     assert not ends
 
