@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from cuckmq._runtime.answers import Refused
 from cuckmq._runtime.conclusion import conclude_error, conclude_value
-from cuckmq._runtime.desk import Ended, Running
+from cuckmq._runtime.running import Ended, Running
 from cuckmq.attempt import Attempt
 from cuckmq.definition import JobDefinition
 from cuckmq.errors import InvalidResult

@@ -122,13 +122,13 @@ class Worker(Daemon):
             processes=self._processes,
             state=self._state,
             scribe=self._presence.scribe,
-            worker_id=lambda: self.worker_id,
+            session=self._presence.session,
         )
         self._lanes = Lanes(
             self.context,
             self._desk,
             executor,
-            is_leased=lambda: self._presence.heart.is_leased,
+            is_leased=self._presence.heart.is_leased,
             is_tended=self._presence.is_tended,
         )
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from cuckmq._runtime.answers import Refused, Written
-from cuckmq._runtime.desk import Ended
 from cuckmq._runtime.record import error_record, message_of, traceback_of
+from cuckmq._runtime.running import Ended
 from cuckmq._runtime.scribe import Scribe
 from cuckmq._runtime.time_limit import TIMED_OUT
 from cuckmq.attempt import Attempt

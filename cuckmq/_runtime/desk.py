@@ -10,44 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from dataclasses import dataclass
-from typing import NamedTuple
 
+from cuckmq._runtime.running import Ended, Running
 from cuckmq.attempt import Attempt
-from cuckmq.outcome import Outcome
+from cuckmq.pause import pause
 from cuckmq.protocol.exchange import Row
-
-
-class Ended(NamedTuple):
-    """An attempt that came to its end.
-
-    Attributes:
-        attempt: which.
-        outcome: what to tell the queue; None when there is nothing to tell, since the attempt was
-            lost, or has settled itself in its own transaction.
-        duration_secs: how long it ran.
-        error: what went wrong, if anything.
-    """
-
-    attempt: Attempt
-    outcome: Outcome | None
-    duration_secs: float
-    error: BaseException | None = None
-
-
-@dataclass(slots=True)
-class Running:
-    """A started attempt, and the task to cancel if it must stop; None for one in a thread.
-
-    Attributes:
-        began_at: when, by the monotonic clock.
-        is_persistent: whether it has no end to wait for.
-    """
-
-    attempt: Attempt
-    task: asyncio.Task[None] | None
-    began_at: float
-    is_persistent: bool = False
 
 
 class Desk:
@@ -59,12 +26,10 @@ class Desk:
             ending when the job's next one has begun here.
         changed: set when the dispatcher should look again; it clears it.
         is_clear: set while nothing is in hand.
-        is_still: set while nothing runs.
         num_idle_lanes: how many lanes wait for a slice.
         num_away: how many of the jobs in hand wait for other jobs, and keep no lane busy.
         num_held_lanes: how many lanes wait for a thread that works beyond its time.
         num_persistent: how many lanes work on a job that never ends.
-        has_suspect: whether a job that must run alone is in hand.
         is_handing_over: whether persistent jobs are to go to other workers.
     """
 
@@ -74,27 +39,22 @@ class Desk:
         self.changed = asyncio.Event()
         self.is_clear = asyncio.Event()
         self.is_clear.set()
-        self.is_still = asyncio.Event()
-        self.is_still.set()
         self.num_idle_lanes = 0
         self.num_away = 0
         self.num_held_lanes = 0
         self.num_persistent = 0
-        self.has_suspect = False
         self.is_handing_over = False
         self._slices: deque[list[Row]] = deque()
         self._sleepers: deque[asyncio.Future[bool]] = deque()
         self._ended: list[Ended] = []
         self._groups: dict[int, str] = {}
-
-    @property
-    def has_slices(self) -> bool:
-        """Whether work lies here that no lane has taken yet."""
-        return bool(self._slices)
+        self._holders: dict[int | None, Row] = {}  # the first job of the slice that a group was won for
+        self._suspects: set[tuple[int, int]] = set()
+        self._still: asyncio.Event | None = None
 
     @property
     def num_slices(self) -> int:
-        """How much of it."""
+        """How much work lies here that no lane has taken yet."""
         return len(self._slices)
 
     @property
@@ -108,6 +68,11 @@ class Desk:
         return len(self.in_hand) - len(self._ended)
 
     @property
+    def has_suspect(self) -> bool:
+        """Whether a job that must run alone is in hand."""
+        return bool(self._suspects)
+
+    @property
     def has_groups(self) -> bool:
         """Whether a group is to be released, whose next job may be had at once."""
         return bool(self._groups)
@@ -117,7 +82,8 @@ class Desk:
         by_group: dict[int, list[Row]] = {}
         for row in rows:
             self.in_hand[row.job_id] = row
-            self.has_suspect = self.has_suspect or row.is_suspect
+            if row.is_suspect:
+                self._suspects.add((row.job_id, row.attempt))
             if row.group_hash is None:
                 self._slices.append([row])
             elif row.group_hash in by_group:
@@ -125,6 +91,7 @@ class Desk:
             else:
                 by_group[row.group_hash] = [row]
                 self._slices.append(by_group[row.group_hash])
+                self._holders[row.group_hash] = row
         self._wake(len(self._slices))
         if self.in_hand:
             self.is_clear.clear()
@@ -178,7 +145,6 @@ class Desk:
     def start(self, running: Running) -> None:
         """Note that an attempt has started."""
         self.running[running.attempt] = running
-        self.is_still.clear()
         if running.is_persistent:
             self.num_persistent += 1
             self.changed.set()
@@ -188,10 +154,16 @@ class Desk:
         running = self.running.pop(ended.attempt, None)
         if running is not None and running.is_persistent:
             self.num_persistent -= 1
-        if not self.running:
-            self.is_still.set()
+        if self._still is not None and not self.running:
+            self._still.set()
         self._ended.append(ended)
         self.changed.set()
+
+    async def wait_until_still(self, at_most_secs: float) -> None:
+        """Wait until nothing runs, but no longer than so many seconds."""
+        if self.running:
+            self._still = asyncio.Event()
+            await pause(self._still, at_most_secs)
 
     def hold_up(self, num_lanes: int) -> None:
         """Note that so many lanes more, or less, wait for a thread that works beyond its time."""
@@ -199,18 +171,27 @@ class Desk:
         self.changed.set()
 
     def finish_slice(self, rows: list[Row]) -> None:
-        """Note that a slice is done; its group, if it has one, is to be released."""
-        self.has_suspect = self.has_suspect and not any(row.is_suspect for row in rows)
+        """Note that a slice is done; its group, if it has one, is to be released.
+
+        A slice that was lost releases nothing: this worker may have won the group again since, and the next
+        slice may be running by now.
+        """
+        if self._suspects:
+            self._suspects.difference_update((row.job_id, row.attempt) for row in rows)
         first = rows[0]
-        if first.group_hash is not None and first.job_group is not None:
+        if first.group_hash is not None and first.job_group is not None and self._holds_group(first):
+            del self._holders[first.group_hash]
             self._groups[first.group_hash] = first.job_group
         self.changed.set()
 
+    def _holds_group(self, first: Row) -> bool:
+        return self._holders.get(first.group_hash) is first
+
     def take_ended(self) -> tuple[list[Ended], dict[int, str]]:
         """Take what is to be told to the queue: ends of attempts, and groups by hash."""
-        ended, self._ended = self._ended, []
-        groups, self._groups = self._groups, {}
-        return ended, groups
+        taken = self._ended, self._groups
+        self._ended, self._groups = [], {}
+        return taken
 
     def give_back(self, ended: list[Ended], groups: dict[int, str]) -> None:
         """Lay down again what could not be told."""
@@ -251,9 +232,13 @@ class Desk:
         dropped = [row for row in rows if (row.job_id, row.attempt) not in begun]
         for row in dropped:
             del self.in_hand[row.job_id]
-            self.has_suspect = self.has_suspect and not row.is_suspect
-        kept = ([row for row in rows if row.job_id in self.in_hand] for rows in self._slices)
-        self._slices = deque(rows for rows in kept if rows)
+            self._suspects.discard((row.job_id, row.attempt))
+        slices, self._slices = self._slices, deque()
+        for each in slices:
+            if any(row.job_id in self.in_hand for row in each):
+                self._slices.append(each)
+            elif self._holds_group(each[0]):
+                del self._holders[each[0].group_hash]
         if not self.in_hand:
             self.is_clear.set()
         return bool(dropped)
@@ -268,7 +253,7 @@ class Desk:
     def trust(self, running: Running) -> None:
         """Let others run beside a suspect that has run for a while and done no harm."""
         if running.attempt in self.running:
-            self.has_suspect = False
+            self._suspects.discard((running.attempt.job_id, running.attempt.number))
             self.changed.set()
 
     def abandon(self, ending: str) -> None:
@@ -281,9 +266,10 @@ class Desk:
             each.attempt.ending = each.attempt.ending or ending
         self._ended = [each._replace(outcome=None) for each in self._ended]
         self._groups.clear()
+        self._holders.clear()
+        self._suspects.clear()
         self.in_hand.clear()
         self.is_clear.set()
-        self.has_suspect = False
         for running in list(self.running.values()):
             self.stop(running, ending)
 

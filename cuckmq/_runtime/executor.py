@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any, Final
 
 from cuckmq._runtime.conclusion import (
@@ -16,11 +16,13 @@ from cuckmq._runtime.conclusion import (
     decode,
     make_attempt,
 )
-from cuckmq._runtime.desk import Desk, Ended, Running
+from cuckmq._runtime.desk import Desk
 from cuckmq._runtime.isolation import Isolated
 from cuckmq._runtime.own_state import OwnState
 from cuckmq._runtime.processes import Processes
+from cuckmq._runtime.running import Ended, Running
 from cuckmq._runtime.scribe import Scribe
+from cuckmq._runtime.session import Session
 from cuckmq._runtime.threads import Threads
 from cuckmq._runtime.time_limit import TIMED_OUT, TimeLimit
 from cuckmq.attempt import Attempt
@@ -50,7 +52,7 @@ class Executor:
         processes: where those run that are to have a process.
         state: what the worker has set up for them.
         scribe: writes what they say of themselves.
-        worker_id: asked each time, since a worker that was lost gets a new one.
+        session: knows whose they are; a worker that was lost gets a new id.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class Executor:
         processes: Processes,
         state: OwnState,
         scribe: Scribe,
-        worker_id: Callable[[], int],
+        session: Session,
     ) -> None:
         self._context = context
         self._desk = desk
@@ -70,14 +72,14 @@ class Executor:
         self._processes = processes
         self._state = state
         self._scribe = scribe
-        self._worker_id = worker_id
+        self._session = session
         self._limit = TimeLimit(desk)
 
     async def run(self, row: Row, definition: Definition, lane: asyncio.Task[None]) -> None:
         """Run one claimed job to its end, in the lane that this is called from."""
         attempt = make_attempt(
             self._context, row, definition,
-            worker_id=self._worker_id(), scribe=self._scribe, state=self._state.value,
+            worker_id=self._session.worker_id, scribe=self._scribe, state=self._state.value,
         )  # fmt: skip
         if row.payload is None:
             self._desk.finish(conclude_expired(attempt))

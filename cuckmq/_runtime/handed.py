@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from cuckmq._runtime.desk import Desk, Ended, Running
+from cuckmq._runtime.desk import Desk
 from cuckmq._runtime.dispatcher import Dispatcher
+from cuckmq._runtime.running import Ended, Running
 from cuckmq._runtime.scribe import Scribe
 from cuckmq.attempt import Attempt
 from cuckmq.errors import AttemptLost

@@ -15,7 +15,7 @@ from cuckmq._runtime.appetite import Appetite
 from cuckmq._runtime.chronicle import Chronicle
 from cuckmq._runtime.clerk import Clerk
 from cuckmq._runtime.company import Company
-from cuckmq._runtime.desk import Desk, Ended
+from cuckmq._runtime.desk import Desk
 from cuckmq._runtime.dispatcher import Dispatcher
 from cuckmq._runtime.duty import DutyLoop
 from cuckmq._runtime.ear import Ear
@@ -23,6 +23,7 @@ from cuckmq._runtime.farewell import take_leave
 from cuckmq._runtime.habits import Habits
 from cuckmq._runtime.heart import Heart
 from cuckmq._runtime.rescuer import Rescuer
+from cuckmq._runtime.running import Ended
 from cuckmq._runtime.scribe import Scribe
 from cuckmq._runtime.session import Session
 from cuckmq._runtime.sweeper import Sweeper

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cuckmq._runtime.desk import Ended
 from cuckmq._runtime.record import message_of
+from cuckmq._runtime.running import Ended
 from cuckmq.context import Context
 from cuckmq.ended import tell_ended
 from cuckmq.events import (
@@ -16,7 +16,7 @@ from cuckmq.events import (
     JobClaimed,
 )
 from cuckmq.log import get_log
-from cuckmq.protocol.exchange import Row
+from cuckmq.protocol.exchange import Row, verdicts_of
 from cuckmq.state import FailureReason, JobState
 
 _logger = get_log("cuckmq.worker")
@@ -32,12 +32,20 @@ class Reporter:
         self,
         ended: list[Ended],
         groups: dict[int, str],
-        rows: list[Row],
+        answered: list[Row],
         claimed: list[Row],
         worker_id: int,
     ) -> None:
-        """Report attempts that ended, groups that emptied, and jobs that were claimed."""
-        verdicts = {row.job_id: row.verdict for row in rows if row.verdict not in (None, "due", "emptied")}
+        """Report attempts that ended, groups that emptied, and jobs that were claimed.
+
+        Args:
+            ended: what was told to the queue.
+            groups: that were released, by hash.
+            answered: what the queue had to say of them: rows with a verdict.
+            claimed: rows without one.
+            worker_id: who claimed them.
+        """
+        verdicts = verdicts_of(answered)
         for each in ended:
             verdict = verdicts.get(each.attempt.job_id)
             if verdict == "lost" or each.attempt.ending == "lost":
@@ -48,7 +56,7 @@ class Reporter:
             return
         for each in ended:
             self._report_ended(each, verdicts.get(each.attempt.job_id))
-        for row in rows:
+        for row in answered:
             if row.verdict == "emptied" and row.job_id in groups:
                 self._context.events.tell(GroupDeleted(job_group=groups[row.job_id]))
             elif row.verdict == "dependency_failed":

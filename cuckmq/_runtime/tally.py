@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
-from cuckmq._runtime.desk import Ended
-from cuckmq.histogram import NUM_BUCKETS, bucket_of
-from cuckmq.protocol.exchange import Row
+from cuckmq._runtime.running import Ended
+from cuckmq.histogram import NUM_BUCKETS, add_to
+from cuckmq.protocol.exchange import Row, verdicts_of
 
 
 def _empty() -> list[int]:
@@ -33,6 +34,21 @@ class Counts:
     run_histogram: list[int] = field(default_factory=_empty)
     wait_histogram: list[int] = field(default_factory=_empty)
 
+    def tell_apart(self, ended: Ended, verdict: str | None) -> None:
+        """Count an attempt that has not simply succeeded as what it came to, and as one success less."""
+        self.num_succeeded -= 1
+        match verdict:
+            case "failed":
+                self.num_failed += 1
+            case "cancelled":
+                self.num_cancelled += 1
+            case "scheduled" if ended.outcome is not None and ended.outcome.kind == "snoozed":
+                self.num_snoozed += 1
+            case "scheduled":
+                self.num_errors += 1
+            case _:
+                self.num_lost += 1
+
 
 class Tally:
     """Counts, until it is asked.
@@ -53,46 +69,41 @@ class Tally:
     def claimed(self, rows: Iterable[Row], at: datetime) -> None:
         """Count how long jobs have stood in line that came at this moment."""
         now = at + self.skew
+        waits: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
         for row in rows:
-            counts = self._of(row)
-            secs = max((now - row.run_at).total_seconds(), 0.0)
-            counts.wait_secs += secs
-            counts.wait_histogram[bucket_of(secs)] += 1
+            waits[row.lane_id, row.definition_id].append((now - row.run_at).total_seconds())
+        for key, waited_secs in waits.items():
+            counts = self._of(key)
+            counts.wait_secs += sum(secs for secs in waited_secs if secs > 0)
+            add_to(counts.wait_histogram, waited_secs)
 
-    def ended(self, ended: Iterable[tuple[Ended, Row]], rows: Iterable[Row]) -> None:
+    def ended(self, ended: Iterable[tuple[Ended, Row]], answered: Iterable[Row]) -> None:
         """Count what attempts came to, and how long they ran.
 
         Args:
             ended: the attempts, each with what it was claimed as.
-            rows: what the queue had to say of them.
+            answered: what the queue had to say of them: rows with a verdict.
         """
-        verdicts = {row.job_id: row.verdict for row in rows if row.verdict not in (None, "due", "emptied")}
+        verdicts = verdicts_of(answered)
+        runs: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
         for each, row in ended:
-            counts = self._of(row)
-            counts.run_secs += each.duration_secs
-            counts.run_histogram[bucket_of(each.duration_secs)] += 1
-            kind = None if each.outcome is None else each.outcome.kind
-            match verdicts.get(each.attempt.job_id):
-                case None if each.attempt.ending is None:
-                    counts.num_succeeded += 1
-                case "failed":
-                    counts.num_failed += 1
-                case "cancelled":
-                    counts.num_cancelled += 1
-                case "scheduled" if kind == "snoozed":
-                    counts.num_snoozed += 1
-                case "scheduled":
-                    counts.num_errors += 1
-                case _:
-                    counts.num_lost += 1
+            key = row.lane_id, row.definition_id
+            runs[key].append(each.duration_secs)
+            verdict = verdicts.get(row.job_id)
+            if verdict is not None or each.attempt.ending is not None:
+                self._of(key).tell_apart(each, verdict)
+        for key, durations_secs in runs.items():
+            counts = self._of(key)
+            counts.num_succeeded += len(durations_secs)  # those told apart are taken off
+            counts.run_secs += sum(durations_secs)
+            add_to(counts.run_histogram, durations_secs)
 
     def take(self) -> str | None:
         """Take what was counted, as JSON for record_stats(); None when nothing was."""
         counts, self._counts = self._counts, {}
         return json.dumps([asdict(each) for each in counts.values()]) if counts else None
 
-    def _of(self, row: Row) -> Counts:
-        key = (row.lane_id, row.definition_id)
+    def _of(self, key: tuple[int, int]) -> Counts:
         counts = self._counts.get(key)
         if counts is None:
             counts = self._counts[key] = Counts(*key)

@@ -44,6 +44,7 @@ class Rules(NamedTuple):
     a_claim_unheard_is_recalled: bool = True
     the_lease_goes_before_the_look: bool = True
     release_asks_for_the_worker: bool = True
+    a_lost_slice_releases_nothing: bool = True
     rescue_counts_the_stall: bool = True
     rescue_takes_the_jobs: bool = True
     rescue_takes_the_lease: bool = True
@@ -72,13 +73,17 @@ class Job(NamedTuple):
 
 
 class Process(NamedTuple):
-    """What a worker process believes: its id (0 while it is down), and the job and attempt in its hands."""
+    """What a worker process believes: its id (0 while it is down), and the job and attempt in its hands.
+
+    And whether a lane of it is still in a slice that the process has lost: user code cannot be ended at will.
+    """
 
     id: int = 0
     num_incarnations: int = 0
     hand: tuple[int, int] | None = None
     owes_release: bool = False
     is_unsure: bool = False
+    has_lost_slice: bool = False
 
 
 class State(NamedTuple):
@@ -105,6 +110,7 @@ STEPS: Final = {
     "err": "settle",
     "release, first": "release_groups",
     "release, then": "release_groups",
+    "release, late": "release_groups",
     "beat": "heartbeat",
     "rescue": "rescue",
     "cancel": "cancel",
@@ -145,7 +151,9 @@ def _worker(state: State, number: int, rules: Rules) -> Iterator[Step]:
     if process.num_incarnations < MAX_INCARNATIONS:
         yield "kill", _end(state, number)
     if is_lost:
-        yield "beat", _end(state, number)
+        yield "beat", _end(state, number, has_lost_slice=is_busy or process.has_lost_slice)
+    if process.has_lost_slice:
+        yield "release, late", _release_late(state, number, rules)
     if process.is_unsure:
         yield "recall", _recall(state, number, rules)
     elif not is_busy and state.num_turns and not (is_lost and rules.claim_looks_at_its_own_row):
@@ -162,13 +170,14 @@ def _worker(state: State, number: int, rules: Rules) -> Iterator[Step]:
 def _register(state: State, number: int) -> State:
     num = state.processes[number].num_incarnations + 1
     worker_id = 10 * (number + 1) + num
-    begun = _with_process(state, number, Process(worker_id, num))
+    has_lost_slice = state.processes[number].has_lost_slice
+    begun = _with_process(state, number, Process(worker_id, num, has_lost_slice=has_lost_slice))
     return begun._replace(worker_ids=tuple(sorted((*begun.worker_ids, worker_id))))
 
 
-def _end(state: State, number: int) -> State:
+def _end(state: State, number: int, *, has_lost_slice: bool = False) -> State:
     """A process is gone, or goes on under another id: what it had under way is undone."""
-    over = Process(num_incarnations=state.processes[number].num_incarnations)
+    over = Process(num_incarnations=state.processes[number].num_incarnations, has_lost_slice=has_lost_slice)
     release = None if state.release is not None and state.release[0] == number else state.release
     return _with_process(state, number, over)._replace(release=release)
 
@@ -247,6 +256,15 @@ def _release(state: State, number: int, rules: Rules) -> Iterator[Step]:
     elif state.release[0] == number:
         after = _with_process(state, number, done)._replace(lease=0, release=None)
         yield "release, then", _with_turn(after) if state.release[1] else after
+
+
+def _release_late(state: State, number: int, rules: Rules) -> State:
+    """A lane comes to the end of a slice that was lost, maybe when the process has won the group again."""
+    process = state.processes[number]
+    state = _with_process(state, number, process._replace(has_lost_slice=False))
+    if rules.a_lost_slice_releases_nothing or state.lease != process.id:
+        return state
+    return _look(state._replace(lease=0))
 
 
 def _rescuer(state: State, rules: Rules) -> Iterator[Step]:

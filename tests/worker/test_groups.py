@@ -141,3 +141,38 @@ async def test_a_busy_group_does_not_hold_up_others(context: Context):
         release.set()
         for handle in held:
             await handle.result(timeout_secs=10)
+
+
+async def test_a_slice_that_was_lost_does_not_release_the_group_from_under_the_next(context: Context):
+    """E8, E15: a worker taken for dead wins the group again, while its old lane is still at work."""
+    begun: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
+    may_end: defaultdict[tuple[int, int], asyncio.Event] = defaultdict(asyncio.Event)
+
+    @context.job(name="stubborn", job_group="g", num_stalls=5)
+    async def stubborn(payload: int, attempt: Attempt) -> None:
+        run = (payload, attempt.number)
+        begun.put_nowait(run)
+        try:
+            await may_end[run].wait()
+        except asyncio.CancelledError:
+            await may_end[run].wait()
+
+    @context.job(name="free")
+    async def free(payload: int) -> None: ...
+
+    await context.deploy()
+    async with Worker(context, concurrency=3) as worker:
+        handles = await stubborn.enqueue_many([1, 2])
+        assert await asyncio.wait_for(begun.get(), 10) == (1, 1)
+        async with context.database.connection() as connection:
+            await connection.execute(f'update "{context.schema}".worker set lease_secs = 0.000001')
+            await connection.execute(f'select from "{context.schema}".rescue()')
+        worker._presence.heart.beat_now()
+        assert await asyncio.wait_for(begun.get(), 10) == (1, 2)
+        may_end[1, 1].set()
+        for _ in range(2):  # what a lane has laid down goes with the next exchange
+            await (await free.enqueue(1)).result(timeout_secs=10)
+        assert begun.empty()
+        for number, run in enumerate([(1, 2), (2, 1)]):
+            may_end[run].set()
+            await handles[number].result(timeout_secs=10)
