@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -11,7 +12,6 @@ from cuckmq._runtime.desk import Desk
 from cuckmq._runtime.executor import Executor
 from cuckmq.context import Context
 from cuckmq.log import get_log
-from cuckmq.pause import pause
 from cuckmq.protocol.exchange import Row
 from cuckmq.slot import SLOT
 
@@ -63,7 +63,7 @@ class Lanes:
         self._is_letting_go = True
         for running in list(self._desk.running.values()):
             self._desk.stop(running, "stopping")
-        await pause(self._desk.is_still, patience_secs)
+        await self._desk.wait_until_still(patience_secs)
         for running in list(self._desk.running.values()):
             _logger.warning("job %s does not stop when told; it is left behind", running.attempt.job_id)
 
@@ -91,6 +91,8 @@ class Lanes:
                         SLOT.set(slot)
                         await self._executor.run(row, self._context.known[row.definition_id], lane)
                         slot.end()
+                        if lane.cancelling():
+                            await self._shake_off(lane)
                 self._desk.finish_slice(rows)
                 if self._is_letting_go or self._is_left_behind(lane):
                     return
@@ -98,6 +100,13 @@ class Lanes:
                 # An attempt may have been told to stop when it had just ended: not the lane.
                 if self._is_letting_go or self._is_left_behind(lane):
                     raise
+
+    async def _shake_off(self, lane: asyncio.Task[None]) -> None:
+        """Take it back if a job has cancelled the task that it ran in: others run there after it."""
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)  # it comes now, if it has not come
+        if self._is_letting_go or self._is_left_behind(lane):
+            raise asyncio.CancelledError
 
     def _is_left_behind(self, lane: asyncio.Task[None]) -> bool:
         """Whether this was cancelled with all that a program leaves running: so asyncio.run() ends.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -116,3 +117,29 @@ async def test_a_result_that_cannot_be_kept_fails_its_job_once(context: Context)
             assert caught.value.reason == "invalid_result", name
         assert await (await make.enqueue("large")).result(timeout_secs=20) == "x" * 10_000_000
     assert runs == [*RESULTS, "large"]
+
+
+@pytest.mark.parametrize("group", [None, "g"])
+async def test_a_job_that_cancels_its_own_task_harms_no_other(context: Context, group: str | None) -> None:
+    """The task is the lane's, and others run in it after this one."""
+
+    @context.job(name="selfish")
+    async def selfish(payload: int) -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        return payload
+
+    @context.job(name="innocent")
+    async def innocent(payload: int) -> int:
+        await asyncio.sleep(0)
+        return payload
+
+    await context.deploy()
+    handles = []
+    for number in range(20):
+        handles += await selfish.enqueue_many([number], job_group=group)
+        handles += await innocent.enqueue_many([number], job_group=group)
+    async with Worker(context, concurrency=1):
+        for index, handle in enumerate(handles):
+            assert await handle.result(timeout_secs=10) == index // 2
