@@ -16,12 +16,12 @@ from cuckmq._runtime.answers import Refused
 from cuckmq._runtime.chronicle import Chronicle
 from cuckmq._runtime.conclusion import conclude_error, conclude_expired, decode, make_attempt
 from cuckmq._runtime.daemon import Daemon
-from cuckmq._runtime.desk import Ended, Running
 from cuckmq._runtime.habits import Habits
 from cuckmq._runtime.hand_appetite import HandAppetite
 from cuckmq._runtime.handed import Handed
 from cuckmq._runtime.lanes import DOUBT_SECS
 from cuckmq._runtime.presence import Presence
+from cuckmq._runtime.running import Ended, Running
 from cuckmq.context import Context
 from cuckmq.protocol.exchange import Row
 from cuckmq.pulled import PulledJob
@@ -131,7 +131,7 @@ class Puller(Daemon):
     async def _wait_for(self, take: asyncio.Task[Any], secs: float | None, since: float) -> None:
         stopping = asyncio.ensure_future(self._stopping.wait())
         barren = asyncio.ensure_future(self._dispatcher.wait_until_barren(since))
-        self._dispatcher.hint()
+        self._dispatcher.look_now()
         try:
             done, _ = await asyncio.wait([take, stopping], timeout=secs, return_when=asyncio.FIRST_COMPLETED)
             if not done:
@@ -146,7 +146,7 @@ class Puller(Daemon):
             (row,) = cast(list[Row], await self._desk.take_slice())  # nobody dismisses us
             # A process that was frozen must not begin on a lease that may be over (see Lanes).
             try:
-                while not heart.is_leased and self._handed.is_ours(row):  # noqa: ASYNC110 - rare and short
+                while not heart.is_leased() and self._handed.is_ours(row):  # noqa: ASYNC110 - rare and short
                     await asyncio.sleep(DOUBT_SECS)
             except asyncio.CancelledError:
                 self._desk.put_back_slice([row])

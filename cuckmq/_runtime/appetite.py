@@ -16,9 +16,10 @@ AHEAD_SECS: Final = 0.05
 MAX_TRIP_SECS: Final = 0.5
 """What takes longer waits for a lock rather than for the network."""
 LONG_JOB_SECS: Final = 0.02
-MAX_LIMIT: Final = 256
-"""Also bounds the advisory locks that one claim of group turns asks of the server."""
-MAX_AHEAD: Final = 2 * MAX_LIMIT
+MAX_LIMIT: Final = 512
+MAX_TURNS: Final = 256
+"""Of groups: each asks the server for an advisory lock until the claim commits, and it has room for some
+thousands."""
 _WEIGHT: Final = 0.3
 
 
@@ -30,11 +31,13 @@ class Appetite:
 
     Attributes:
         num_held_lanes: how many of these cannot take any, for the time being.
+        max_limit: how much to ask for at once, at most.
     """
 
     def __init__(self, num_lanes: int) -> None:
         self._num_lanes = num_lanes
         self.num_held_lanes = 0
+        self.max_limit = MAX_LIMIT
         self._job_secs = LONG_JOB_SECS
         self._jobs_per_sec = 0.0
         self._trip_secs = 0.0
@@ -50,13 +53,17 @@ class Appetite:
             self._job_secs += _WEIGHT * (total_secs / num_jobs - self._job_secs)
             self._jobs_per_sec += _WEIGHT * (num_jobs / elapsed_secs - self._jobs_per_sec)
 
+    def learn_kind(self, *, is_grouped: bool) -> None:
+        """Take in whether there were groups among what was claimed."""
+        self.max_limit = MAX_TURNS if is_grouped else MAX_LIMIT
+
     @property
     def target(self) -> int:
         """How many jobs to have in hand, running or waiting for a lane."""
         num_lanes = self._num_lanes - self.num_held_lanes
         if self._job_secs >= LONG_JOB_SECS or num_lanes <= 0:
             return num_lanes
-        return num_lanes + min(int(self._jobs_per_sec * self._ahead_secs), MAX_AHEAD)
+        return num_lanes + min(int(self._jobs_per_sec * self._ahead_secs), 2 * self.max_limit)
 
     @property
     def is_over(self) -> bool:
@@ -68,7 +75,7 @@ class Appetite:
         """How many jobs of one group to take at once: 1 for long jobs, as many short ones as are worth it."""
         if self._job_secs >= LONG_JOB_SECS:
             return 1
-        return max(1, min(int(self._ahead_secs / max(self._job_secs, 1e-6)), MAX_LIMIT))
+        return max(1, min(int(self._ahead_secs / max(self._job_secs, 1e-6)), MAX_TURNS))
 
     @property
     def _ahead_secs(self) -> float:

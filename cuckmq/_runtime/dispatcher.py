@@ -22,18 +22,18 @@ import psycopg
 
 from cuckmq._runtime.appetite import Appetite
 from cuckmq._runtime.company import Company
-from cuckmq._runtime.desk import Desk, Ended
+from cuckmq._runtime.desk import Desk
 from cuckmq._runtime.exchanger import Exchanger
 from cuckmq._runtime.habits import Habits
 from cuckmq._runtime.idler import Idler
 from cuckmq._runtime.lookout import Lookout
 from cuckmq._runtime.room import Room
+from cuckmq._runtime.running import Ended
 from cuckmq._runtime.session import Session
 from cuckmq._runtime.tally import Tally
 from cuckmq.context import Context
 from cuckmq.errors import CuckmqError, WorkerLost
 from cuckmq.log import get_log
-from cuckmq.pause import pause
 from cuckmq.protocol.exchange import Row
 
 _logger = get_log("cuckmq.worker")
@@ -97,7 +97,7 @@ class Dispatcher:
             idle_secs=habits.idle_secs,
             worker_id=lambda: self.worker_id,
             is_idle=self.is_idle,
-            look=self.hint,
+            look=self.look_now,
         )
         self._turned = asyncio.Event()
         self._talk = asyncio.Lock()
@@ -118,8 +118,13 @@ class Dispatcher:
         return self._exchanger.claimed_at
 
     def hint(self) -> None:
-        """There may be something to claim."""
+        """Something to claim was put in."""
         self._lookout.hint(time.monotonic())
+        self._desk.changed.set()
+
+    def look_now(self) -> None:
+        """There may be something to claim, though nobody told of it."""
+        self._lookout.look_now(time.monotonic())
         self._desk.changed.set()
 
     def serves(self, channel_id: int) -> bool:
@@ -151,7 +156,7 @@ class Dispatcher:
     def resume(self) -> None:
         """Claim again, beginning at once."""
         self.is_paused = False
-        self.hint()
+        self.look_now()
 
     async def serve(self, channels: list[str]) -> None:
         """Serve other channels. Returns when the queue knows, and what is theirs no longer is back there."""
@@ -182,7 +187,7 @@ class Dispatcher:
     async def wait_until_idle(self) -> None:
         """Look at once, and wait until a look has brought nothing and nothing is in hand."""
         since = time.monotonic()
-        self.hint()
+        self.look_now()
         while not self.is_idle(since):
             self._turned.clear()
             await self._turned.wait()
@@ -241,14 +246,14 @@ class Dispatcher:
         lane_ids = await self._session.serve(channels)
         if self._desk.drop_other_lanes(lane_ids):
             self._is_unsure = True
-        self._lookout.hint(time.monotonic())
+        self._lookout.look_now(time.monotonic())
 
     async def _recall(self) -> None:
         put_back = await self._session.recall(list(self._desk.in_hand))
         if put_back:
             _logger.info("worker %s put back %s jobs it had not heard of", self.worker_id, len(put_back))
         self._is_unsure = False
-        self._lookout.hint(time.monotonic())
+        self._lookout.look_now(time.monotonic())
 
     async def _turn(self) -> bool:
         """Wait until an exchange is worth making, and make it. False when all is done."""
@@ -257,7 +262,7 @@ class Dispatcher:
         if limit == 0 and not self._desk.has_ended:
             if self._is_closing:
                 return False
-            await self._wait(None if self._limit() == 0 else self._lookout.next_at)
+            await self._wait(float("inf") if self._limit() == 0 else self._lookout.next_at)
             return True
         async with self._talk:
             await self._exchange(limit or (self._limit() if self._desk.has_groups else 0))
@@ -277,6 +282,14 @@ class Dispatcher:
         """How many jobs to ask for; 0 while there is no room, or must not be more."""
         return self._room.num_wanted() if self._is_claiming and not self.is_paused else 0
 
-    async def _wait(self, until: float | None) -> None:
-        at_most_secs = None if until is None or until == float("inf") else max(0.0, until - time.monotonic())
-        await pause(self._desk.changed, at_most_secs)
+    async def _wait(self, until: float) -> None:
+        """Wait for a change. That the time has come is one: so a change pays nothing for the limit."""
+        changed = self._desk.changed
+        if until == float("inf"):
+            await changed.wait()
+            return
+        timer = asyncio.get_running_loop().call_later(max(0.0, until - time.monotonic()), changed.set)
+        try:
+            await changed.wait()
+        finally:
+            timer.cancel()

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import ParamSpec
 
 from cuckmq._runtime.company import Company
-from cuckmq._runtime.desk import Desk, Running
+from cuckmq._runtime.desk import Desk
 from cuckmq._runtime.dispatcher import Dispatcher
+from cuckmq._runtime.running import Running
 from cuckmq.database.listen import Hint
 from cuckmq.log import get_log
 from cuckmq.protocol.workers import Pulse
@@ -51,7 +52,7 @@ class Ear:
         elif word == "destroyed":
             self.on_destroyed()
         elif word == "connected":  # what was said before was not heard
-            self._dispatcher.hint()
+            self._dispatcher.look_now()
             self.on_destroyed()
             if self._desk.running:
                 self._beat_now()

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from cuckmq._runtime.appetite import Appetite
-from cuckmq._runtime.desk import Desk, Ended
+from cuckmq._runtime.desk import Desk
 from cuckmq._runtime.lookout import Lookout, places
 from cuckmq._runtime.reporter import Reporter
+from cuckmq._runtime.running import Ended
 from cuckmq._runtime.session import Session
 from cuckmq._runtime.tally import Tally
 from cuckmq.context import Context
-from cuckmq.protocol.exchange import Demand, Row, exchange
+from cuckmq.protocol.exchange import Demand, Row, claim_one, exchange
 
 
 class Exchanger:
@@ -66,24 +67,36 @@ class Exchanger:
         demand = Demand(
             self._session.channel_ids, known, limit, self._appetite.slice, marks, self._session.num_recalls
         )
+        is_glance = not (ended or groups or self._desk.in_hand) and self._lookout.may_glance()
         try:
-            rows = await self._session.run(exchange(worker_id, outcomes, list(groups), demand))
+            rows = await self._session.run(
+                claim_one(worker_id, demand)
+                if is_glance
+                else exchange(worker_id, outcomes, list(groups), demand)
+            )
         except BaseException:
             self._desk.give_back(ended, groups)
             raise
         answered_at, answered_on = time.monotonic(), datetime.now(UTC)
         claimed = [row for row in rows if row.verdict is None]
+        answered = [row for row in rows if row.verdict is not None]
         if worker_id != self._session.worker_id:
             claimed = []  # They are a worker's that was given up meanwhile, and go back with its lease.
         self._appetite.learn(len(ended), sum(each.duration_secs for each in ended), began_at)
         settled = self._desk.settled(ended)
-        self._on_settled(ended, rows)
+        self._on_settled(ended, answered)
         self._desk.lay_down(claimed)
-        self._reporter.report(ended, groups, rows, claimed, worker_id)
+        if claimed:
+            self._appetite.learn_kind(is_grouped=any(row.group_hash is not None for row in claimed))
+        self._reporter.report(ended, groups, answered, claimed, worker_id)
         if 0 < len(claimed) < limit:
             await asyncio.sleep(0)  # There is nothing more to ask for at once, so the lanes go first.
-        self._look_ahead(rows, claimed, demand, began_at, answered_at)
-        self._count(self._tally.ended, settled, rows)
+        if is_glance:
+            self.claimed_at = answered_at
+            self._lookout.glanced(has_found=bool(claimed), now=answered_at)
+        else:
+            self._look_ahead(answered, claimed, demand, began_at, answered_at)
+        self._count(self._tally.ended, settled, answered)
         self._count(self._tally.claimed, claimed, answered_on)
         return any(each.outcome is None and each.attempt.ending == "stopping" for each in ended)
 
@@ -92,12 +105,12 @@ class Exchanger:
         asyncio.get_running_loop().call_soon(count, *what)
 
     def _look_ahead(
-        self, rows: list[Row], claimed: list[Row], demand: Demand, began_at: float, now: float
+        self, answered: list[Row], claimed: list[Row], demand: Demand, began_at: float, now: float
     ) -> None:
         """Learn from an exchange when to look again."""
         if demand.limit > 0:
             self.claimed_at = now
-            due_secs = next((row.secs for row in rows if row.verdict == "due"), None)
+            due_secs = next((row.secs for row in answered if row.verdict == "due"), None)
             self._lookout.found(
                 places(claimed),
                 is_short=len(claimed) < demand.limit,
@@ -107,5 +120,5 @@ class Exchanger:
             )
         else:
             self._lookout.settled()
-        if any(row.verdict == "scheduled" for row in rows):
-            self._lookout.hint(now)
+        if any(row.verdict == "scheduled" for row in answered):
+            self._lookout.look_now(now)

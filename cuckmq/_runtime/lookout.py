@@ -6,6 +6,11 @@ milliseconds, then after twice that, and so on up to its idle interval; so what 
 (hints are sent sparingly, and can be lost) is found soon while things are going on, and within the idle
 interval at worst.
 
+A hint that finds the worker idle leads to a glance first: it takes one plain job, or nothing, sooner than a
+look could, and a look follows at once. Other reasons to look now (a listener that is back, a worker resumed)
+tell of nothing that was put in, and lead to a look. Where glances bring nothing, since other workers are faster or what
+is put in is not plain, there are ever fewer of them.
+
 A look starts at the low-water marks, where earlier claims have come to. Now and then, and whenever a
 look brought less than was asked for, the next one starts from the beginning and finds what appeared
 behind the marks: jobs whose commit came late, jobs that were put back.
@@ -24,6 +29,7 @@ MIN_PAUSE_SECS: Final = 0.002
 SWEEP_SECS: Final = 0.1
 SWEEP_SHARE: Final = 0.02
 MAX_SWEEP_SECS: Final = 1.0
+MAX_VAIN_GLANCES: Final = 6
 
 
 def places(claimed: Iterable[Row]) -> Iterator[tuple[int, datetime]]:
@@ -61,13 +67,38 @@ class Lookout:
         self._is_sweep_due = True
         self._overdue_secs = MIN_PAUSE_SECS
         self._marks: dict[int, datetime] = {}
+        self._is_told = False
+        self._num_vain_glances = 0
+        self._num_looks_first = 0
         self.next_at = float("-inf")
         self.empty_at: float | None = None
 
     def hint(self, now: float) -> None:
-        """There may be something: look at once, and again soon."""
+        """Something was put in: look at once, and again soon."""
+        self.look_now(now)
+        self._is_told = True
+
+    def look_now(self, now: float) -> None:
+        """There may be something, though nobody told of it: look at once, and again soon."""
         self.next_at = now
         self._pause_secs = MIN_PAUSE_SECS
+
+    def may_glance(self) -> bool:
+        """Whether the next look had better be a glance."""
+        return self._is_told and self.empty_at is not None and self._num_looks_first == 0
+
+    def glanced(self, *, has_found: bool, now: float) -> None:
+        """Take in what a glance has brought. After each vain one twice as many looks must find something."""
+        self._is_told = False
+        if has_found:
+            self._num_vain_glances = 0
+            self._pause_secs = MIN_PAUSE_SECS
+            self.empty_at = None
+        else:
+            self._num_vain_glances = min(self._num_vain_glances + 1, MAX_VAIN_GLANCES)
+            self._num_looks_first = 2**self._num_vain_glances
+        self._is_sweep_due = True
+        self.next_at = now
 
     def settled(self) -> None:
         """Outcomes were given without a look: they may have made room for more."""
@@ -98,6 +129,7 @@ class Lookout:
             now: when it was answered.
             due_secs: how long until the next scheduled job, or None.
         """
+        self._is_told = False
         was_sweep, has_found = self._is_sweep_due, False
         if was_sweep:
             self._swept_at = now
@@ -112,6 +144,7 @@ class Lookout:
         self.empty_at = began_at if was_sweep and not has_found else None
         if has_found:
             self._pause_secs = MIN_PAUSE_SECS
+            self._num_looks_first = max(self._num_looks_first - 1, 0)
         if not is_short:
             self.next_at = now
         elif not was_sweep:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cuckmq._runtime.appetite import MAX_LIMIT, Appetite
+from cuckmq._runtime.appetite import Appetite
 from cuckmq._runtime.desk import Desk
 
 
@@ -24,14 +24,14 @@ class Room:
             return 0
         num_not_counted = self._desk.num_away + self._count_persistent()
         target, in_hand = self._appetite.target, max(self._desk.num_unfinished - num_not_counted, 0)
-        wanted = min(target - in_hand, MAX_LIMIT)
-        is_starving = self._desk.num_idle_lanes > 0 and not self._desk.has_slices
+        wanted = min(target - in_hand, self._appetite.max_limit)
+        is_starving = self._desk.num_idle_lanes > 0 and self._desk.num_slices == 0
         return wanted if wanted > 0 and (is_starving or wanted * 4 >= target) else 0
 
     def is_gone(self) -> bool:
         """Whether nobody is left to take what was claimed: it would wait for ever."""
         self._count_persistent()
-        return self._desk.has_slices and self._appetite.is_over
+        return self._desk.num_slices > 0 and self._appetite.is_over
 
     def _count_persistent(self) -> int:
         """Tell how many lanes persistent jobs hold, and the appetite as well; one that is away none."""

@@ -1,10 +1,11 @@
-"""Give outcomes and take jobs, in one round trip. See exchange.sql, settle.sql and claim.sql."""
+"""Give outcomes and take jobs, in one round trip. See exchange.sql, settle.sql, claim.sql, claim_one.sql."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from cuckmq.outcome import Outcome
@@ -20,6 +21,8 @@ LOOK: Final = (
     " '{}', %s::integer[], %s::integer[], %s, %s, '{}', '{}')"
 )
 """The same for one who has nothing to give and looks from the beginning: idle, while somebody may wait."""
+
+ONE_SQL: Final = "select * from {schema}.claim_one(%s, %s::integer, %s::integer[], %s::integer[])"
 
 
 class Row(NamedTuple):
@@ -46,6 +49,15 @@ class Row(NamedTuple):
     secs: float | None
 
 
+_as_row: Final[Callable[[tuple[Any, ...]], Row]] = partial(tuple.__new__, Row)
+"""Row._make, which is asked for each job, without its check of the length: the server's columns are known."""
+
+
+def verdicts_of(answered: Iterable[Row]) -> dict[int, str | None]:
+    """Tell what became of jobs, by id, from rows with a verdict. `due` and `emptied` are of no job."""
+    return {row.job_id: row.verdict for row in answered if row.verdict not in ("due", "emptied")}
+
+
 @dataclass(slots=True)
 class Demand:
     """What a worker asks for.
@@ -67,6 +79,17 @@ class Demand:
     num_recalls: int = 0
 
 
+def claim_one(worker_id: int, demand: Demand) -> Statement[Row]:
+    """Claim one plain job, if one stands first. Limit, slice and marks of the demand say nothing here.
+
+    Raises, when run:
+        WorkerLost: the queue has taken the worker for dead; nothing was claimed.
+    """
+    channel_ids = None if demand.channel_ids is None else _as_array(demand.channel_ids)
+    parameters = worker_id, demand.num_recalls, channel_ids, _as_array(demand.definition_ids)
+    return Statement(ONE_SQL, parameters, _as_row)
+
+
 def exchange(
     worker_id: int, outcomes: Sequence[Outcome], group_hashes: Sequence[int], demand: Demand
 ) -> Statement[Row]:
@@ -82,7 +105,7 @@ def exchange(
         demand.slice,
     )
     if not (outcomes or group_hashes or demand.marks):
-        return Statement(LOOK, (worker_id, demand.num_recalls, *places), Row._make, is_frequent=True)
+        return Statement(LOOK, (worker_id, demand.num_recalls, *places), _as_row)
     done = [outcome for outcome in outcomes if outcome.kind == "succeeded"]
     others = [outcome for outcome in outcomes if outcome.kind != "succeeded"]
     columns: Any = map(list, zip(*others, strict=True)) if others else ["{}"] * len(Outcome._fields)
@@ -100,8 +123,7 @@ def exchange(
             _as_array(demand.marks),
             _as_array(mark.isoformat() for mark in demand.marks.values()),
         ),
-        Row._make,
-        is_frequent=True,
+        _as_row,
     )
 
 

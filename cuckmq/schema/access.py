@@ -35,6 +35,7 @@ _ASK: Final = frozenset(ROLES)
 
 DOORS: Final[dict[str, frozenset[str]]] = {
     "check_invariants": frozenset({"observer"}),
+    "claim_one": _WORK,
     "deploy": _WORK,
     "due_schedules": _WORK,
     "endings": frozenset({"producer", "worker"}),

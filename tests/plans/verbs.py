@@ -14,7 +14,7 @@ from cuckmq.outcome import Outcome
 from cuckmq.protocol import inspect, stat, workers
 from cuckmq.protocol.cancel import cancel
 from cuckmq.protocol.enqueue import Keys, Placement, enqueue
-from cuckmq.protocol.exchange import Demand, exchange
+from cuckmq.protocol.exchange import Demand, claim_one, exchange
 from cuckmq.protocol.find_circle import find_circle
 from cuckmq.protocol.find_jobs import Filter, list_jobs, peek
 from cuckmq.protocol.progress import Note, find_notes, note_progress
@@ -59,6 +59,10 @@ class Hand(NamedTuple):
     def claim(self, channel: str | None, slice_: int = 1) -> Statement[Any]:
         """Claim from a channel, or from all."""
         return exchange(self.worker_id, [], [], self.demand(channel, slice_=slice_))
+
+    def glance(self, channel: str | None) -> Statement[Any]:
+        """Glance at a channel, or at all."""
+        return claim_one(self.worker_id, self.demand(channel))
 
 
 class Verb(NamedTuple):
@@ -222,6 +226,10 @@ WORK: Final = (
     Verb("claim turns of groups", lambda hand: hand.claim("line"), pages=60, rows=100),
     Verb("claim a slice of a group", lambda hand: hand.claim("line", slice_=100), pages=60, rows=100),
     Verb("claim where nothing is", lambda hand: hand.claim("free"), jobs=0),
+    Verb("glance", lambda hand: hand.glance("ready"), jobs=1, rows=1),
+    Verb("glance at all channels", lambda hand: hand.glance(None), jobs=1),
+    Verb("glance at turns of groups", lambda hand: hand.glance("line"), jobs=1, rows=0),
+    Verb("glance where nothing is", lambda hand: hand.glance("free"), jobs=0, rows=0),
     Verb("finish", _finish),
     Verb("finish and claim", _both, pages=80),
     Verb("finish what others wait for", _finish_parents, pages=200),

@@ -25,7 +25,7 @@ from cuckmq.protocol import inspect, workers
 from cuckmq.protocol.cancel import cancel
 from cuckmq.protocol.deploy import Deployment, deploy
 from cuckmq.protocol.enqueue import Keys, Placement, enqueue
-from cuckmq.protocol.exchange import Demand, Row, exchange
+from cuckmq.protocol.exchange import Demand, Row, claim_one, exchange
 from cuckmq.protocol.limits import pause_channel
 from cuckmq.protocol.purge import purge
 from cuckmq.protocol.retry import retry
@@ -205,9 +205,23 @@ class Machine(RuleBasedStateMachine):
         full = {LIMITED} if any(job.definition == LIMITED for job in self.model.running()) else set()
         return self.model.may_be_claimed(full)
 
+    @rule(number=st.integers(0, 1))
+    def glance(self, number: int) -> None:
+        """Take one job, if a plain one stands first. What came due stands in no line yet."""
+        worker = self.workers[number]
+        demand = Demand(None, list(self.definitions.values()), num_recalls=self.num_recalls[worker])
+        rows = self.ask(claim_one(worker, demand))
+        queued = [job for job in self.model.may_be_claimed() if job.state != "scheduled"]
+        assert all(row.group_hash is None and not row.is_suspect for row in rows)
+        assert len(rows) <= 1
+        self._take(worker, rows, queued)
+
     def _claim(self, worker: int, limit: int) -> None:
         rows = [row for row in self._exchange(worker, limit=limit) if row.verdict is None]
-        candidates = {job.id: job for job in self.model.may_be_claimed()}
+        self._take(worker, rows, self.model.may_be_claimed())
+
+    def _take(self, worker: int, rows: list[Row], claimable: list[Job]) -> None:
+        candidates = {job.id: job for job in claimable}
         assert all(row.job_id in candidates for row in rows), f"{rows} of {candidates}"
         jobs = [candidates[row.job_id] for row in rows]
         if any(job.is_suspect and job.group is None for job in jobs):

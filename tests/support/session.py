@@ -158,6 +158,24 @@ class Session:
         )  # fmt: skip
         return [Claimed._make(row) for row in rows]
 
+    def claim_one(
+        self,
+        worker_id: int,
+        definition_ids: Sequence[int] | None = None,
+        *,
+        channel_ids: list[int] | None = None,
+        num_recalls: int = 0,
+    ) -> list[Claimed]:
+        """Call claim_one(); all definitions are known unless some are named."""
+        if definition_ids is None:
+            definition_ids = [row[0] for row in self.rows("select id from {schema}.job_definition")]
+        rows = self.rows(
+            f"select {', '.join(Claimed._fields)}"
+            " from {schema}.claim_one(%s, %s, %s::integer[], %s::integer[])",
+            worker_id, num_recalls, channel_ids, list(definition_ids),
+        )  # fmt: skip
+        return [Claimed._make(row) for row in rows]
+
     def settle(
         self, worker_id: int, outcomes: Sequence[Outcome] = (), groups: Sequence[int] = ()
     ) -> dict[int, str]:

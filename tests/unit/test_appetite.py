@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from cuckmq._runtime import appetite
-from cuckmq._runtime.appetite import MAX_AHEAD, MAX_LIMIT, Appetite
+from cuckmq._runtime.appetite import MAX_LIMIT, MAX_TURNS, Appetite
 
 
 class Clock:
@@ -66,7 +66,16 @@ def test_far_from_the_database_it_takes_two_trips_worth(clock: Clock) -> None:
 
 def test_however_short_they_are_there_is_a_bound(clock: Clock) -> None:
     hungry = fed(clock, num_lanes=10, job_secs=0.0, jobs_per_sec=1_000_000)
-    assert (hungry.target, hungry.slice) == (10 + MAX_AHEAD, MAX_LIMIT)
+    assert (hungry.target, hungry.max_limit, hungry.slice) == (10 + 2 * MAX_LIMIT, MAX_LIMIT, MAX_TURNS)
+
+
+def test_where_there_are_groups_it_asks_for_less_at_once(clock: Clock) -> None:
+    """Each may be a turn, and each turn a lock."""
+    hungry = fed(clock, num_lanes=10, job_secs=0.0, jobs_per_sec=1_000_000)
+    hungry.learn_kind(is_grouped=True)
+    assert (hungry.target, hungry.max_limit) == (10 + 2 * MAX_TURNS, MAX_TURNS)
+    hungry.learn_kind(is_grouped=False)
+    assert hungry.max_limit == MAX_LIMIT
 
 
 def test_a_few_long_jobs_after_many_short_ones_end_the_hoarding(clock: Clock) -> None:

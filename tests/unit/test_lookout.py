@@ -123,3 +123,47 @@ def test_a_sweep_forgets_the_marks_of_lanes_it_did_not_see() -> None:
     look(lookout, 0.0, place(LANE, 5), is_short=False)
     look(lookout, 1.0, place(OTHER_LANE, 1), is_short=False)
     assert lookout.marks(1.0) == dict([place(OTHER_LANE, 1)])
+
+
+def idle(lookout: Lookout, at: float) -> None:
+    """Look, find nothing, and be told of something."""
+    look(lookout, at)
+    lookout.hint(at + 0.5)
+
+
+def test_a_hint_that_finds_it_idle_leads_to_a_glance_and_then_to_a_look() -> None:
+    lookout = Lookout(1.5)
+    lookout.hint(0.0)
+    assert not lookout.may_glance()  # nobody knows yet what is there
+    idle(lookout, 0.0)
+    assert lookout.may_glance()
+    lookout.glanced(has_found=True, now=0.6)
+    assert not lookout.may_glance()
+    assert lookout.next_at == 0.6
+    assert lookout.marks(0.6) == {}
+    assert lookout.empty_at is None
+
+
+def test_without_a_hint_there_is_no_glance() -> None:
+    lookout = Lookout(1.5)
+    look(lookout, 0.0)
+    assert not lookout.may_glance()
+    lookout.look_now(0.5)
+    assert lookout.next_at == 0.5
+    assert not lookout.may_glance()
+
+
+def test_after_each_vain_glance_twice_as_many_looks_have_to_find_something() -> None:
+    lookout, pauses = Lookout(1.5), []
+    for _ in range(3):
+        idle(lookout, 0.0)
+        lookout.glanced(has_found=False, now=0.0)
+        pauses.append(0)
+        while not lookout.may_glance():
+            look(lookout, 0.0, place(LANE, 1))
+            idle(lookout, 0.0)
+            pauses[-1] += 1
+    assert pauses == [2, 4, 8]
+    lookout.glanced(has_found=True, now=0.0)
+    idle(lookout, 0.0)
+    assert lookout.may_glance()

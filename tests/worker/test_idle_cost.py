@@ -22,7 +22,8 @@ NUM_JOBS = 40
 
 def exchanges(log: Path) -> int:
     """How often workers have asked for jobs, by the server's own log."""
-    return log.read_text("utf-8", errors="replace").count(".exchange(")
+    text = log.read_text("utf-8", errors="replace")
+    return text.count(".exchange(") + text.count(".claim_one(")
 
 
 def asked(log: Path) -> tuple[int, int]:

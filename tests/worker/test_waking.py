@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
@@ -152,3 +153,45 @@ async def test_a_group_held_beyond_the_ceiling_is_given_on(context: Context):
         await eventually(lambda: ended == ["cut off"])
     found = await first.get()
     assert (found.state, found.reason, found.stall_count) == (JobState.FAILED, "stalled", 1)
+
+
+async def test_an_idle_worker_takes_a_plain_job_by_a_glance(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+):
+    """E24: in one statement of a single row; what is of a group comes by the look that follows."""
+    asked: list[str] = []
+    answered: list[str] = []
+
+    @context.job(name="j")
+    async def job(payload: int) -> int:
+        return payload
+
+    await context.deploy()
+    async with Worker(context, poll_secs=60) as worker:
+        session, lookout = worker._presence.session, worker._dispatcher._lookout
+        run = session.run
+
+        async def noted(statement: Any) -> Any:
+            asked.append("glance" if "claim_one" in statement.sql else "look")
+            rows = await run(statement)
+            answered.append(asked[-1])
+            return rows
+
+        async def is_idle() -> bool:
+            """See that it awaits no answer; from here on only a hint has it look."""
+            if len(answered) < len(asked) or lookout.empty_at is None:
+                return False
+            lookout.next_at = float("inf")
+            return True
+
+        monkeypatch.setattr(session, "run", noted)
+        # It is told once, by this process. A notification that came late would be told of what is done.
+        monkeypatch.setattr(context.wakes, "is_notice_due", lambda channel: False)
+        for group, seen in ((None, ["glance", "look"]), ("g", ["glance", "look"]), (None, ["look"])):
+            await _is_asleep(context)
+            await eventually(is_idle)
+            asked.clear()
+            answered.clear()
+            assert await (await job.enqueue(1, job_group=group)).result(timeout_secs=10) == 1
+            assert asked[: len(seen)] == seen
+            assert asked.count("glance") == seen.count("glance")
