@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -30,8 +29,15 @@ async def test_any_broken_promise_is_found(tmp_path: Path, mutant: str) -> None:
 
 
 async def must_be_found(folder: Path, mutant: str, *, secs: float) -> None:
-    """Play against a queue with a promise taken out."""
-    # A broken queue may never come to an end, and need not: what it did is in the journals.
-    findings = await play(folder, secs=secs, seed=3, mutant=mutant, drain_secs=2)
-    rules = Counter(finding.partition(":")[0] for finding in findings)
-    assert rules[MUTANTS[mutant].rule] > 0, f"found by {rules}"
+    """Play against a queue with a promise taken out, up to three times.
+
+    Whether the fault strikes where it shows is chance, most of all on a machine that is busy otherwise.
+    """
+    found: list[str] = []
+    for seed in (3, 4, 5):
+        (folder / str(seed)).mkdir()
+        # A broken queue may never come to an end, and need not: what it did is in the journals.
+        found = await play(folder / str(seed), secs=secs, seed=seed, mutant=mutant, drain_secs=2)
+        if any(finding.startswith(f"{MUTANTS[mutant].rule}:") for finding in found):
+            return
+    raise AssertionError(f"{MUTANTS[mutant].rule} found nothing; others: {found}")

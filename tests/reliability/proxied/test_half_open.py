@@ -43,7 +43,8 @@ async def test_the_answer_to_an_enqueue_is_lost(rig: Rig, queue: Context, proxy:
         define(producer, lambda *_: None)
         plain = producer.definitions["plain"]
         for key in (None, "k"):
-            await plain.enqueue(0)  # so that there is a connection to be cut
+            for _ in range(2):  # so that there is a connection to be cut, and nothing to be prepared on it
+                await plain.enqueue(0)
             before = (await queue.jobs.count())[JobState.QUEUED]
             await proxy.let(answer=False)
             asking = asyncio.create_task(plain.enqueue(1, unique_key=key))
@@ -58,7 +59,7 @@ async def test_the_answer_to_an_enqueue_is_lost(rig: Rig, queue: Context, proxy:
             await proxy.let()
             assert await is_in()
         await plain.enqueue(1, unique_key="k")
-        assert (await queue.jobs.count())[JobState.QUEUED] == 4
+        assert (await queue.jobs.count())[JobState.QUEUED] == 6
 
 
 @pytest.mark.fault("C8")

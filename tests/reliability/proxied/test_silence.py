@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from cuckmq import Attempt, Context, Worker
+from cuckmq import Attempt, Context, JobHandle, Worker
 from cuckmq.database.fuse import Fuse
 from cuckmq.events import JobEnded
 from tests.reliability.program import define
@@ -25,6 +25,32 @@ from tests.support.eventually import eventually
 LEASE_SECS = 4.0
 LIMIT_SECS = 0.5
 """How long those in this process wait for an answer."""
+
+
+class Pending:
+    """Puts in a job that runs until it may end. It returns the number of its attempt."""
+
+    def __init__(self) -> None:
+        self.at_work, self.may_end = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, context: Context) -> JobHandle[int]:
+        """Put it in, and wait until it runs."""
+
+        @context.job(name="pending")
+        async def pending(payload: None, attempt: Attempt) -> int:
+            self.at_work.set()
+            await self.may_end.wait()
+            return attempt.number
+
+        await pending.deploy()
+        handle = await pending.enqueue()
+        await self.at_work.wait()
+        return handle
+
+
+@pytest.fixture
+def pending() -> Pending:
+    return Pending()
 
 
 @pytest.fixture
@@ -78,10 +104,12 @@ async def test_who_waits_for_a_result_hears_of_it(queue: Context, proxy: Proxy, 
     producer.endings._fuse = Fuse(LIMIT_SECS)
     async with producer.subscribe(JobEnded) as events, Worker(queue):
         events._fuse = Fuse(LIMIT_SECS)
-        hearing = asyncio.create_task(anext(events))
         handle = await producer.definitions["sleep"].enqueue(1.5)
+        # Connections are opened before the silence: a login has a limit of its own.
+        async with producer.database.own_connection(), producer.database.own_connection():
+            pass
+        hearing = asyncio.create_task(anext(events))
         waiting = asyncio.create_task(handle.result(timeout_secs=20))
-        await eventually(lambda: producer.endings._task is not None)
         proxy.forget()
         assert await waiting == 1
         assert proxy.num_unheard >= 1
@@ -114,6 +142,42 @@ async def test_who_writes_notes_does_not_fail(queue: Context, proxy: Proxy, prod
         await eventually(is_written, timeout_secs=20)
         await handle.result(timeout_secs=30)
         assert (await queue.jobs.get(handle.id)).attempt == 1
+
+
+@pytest.mark.fault("D7")
+async def test_what_a_daemon_tells_of_reaches_its_subscribers(
+    queue: Context, proxy: Proxy, producer: Context, pending: Pending
+):
+    """Its events are laid down again, on a connection that answers."""
+    producer.feed._fuse = Fuse(LIMIT_SECS)
+    async with queue.subscribe(JobEnded) as events, Worker(producer) as worker:
+        worker._presence.session._fuse = Fuse(LIMIT_SECS)
+        handle = await pending(producer)
+        async with producer.database.own_connection(), producer.database.own_connection():
+            pass
+        proxy.forget()
+        pending.may_end.set()
+        assert (await asyncio.wait_for(anext(events), 20)).job_id == handle.id
+        assert proxy.num_unheard >= 2
+
+
+@pytest.mark.fault("D7")
+async def test_who_was_lost_meanwhile_is_registered_anew(
+    rig: Rig, queue: Context, proxy: Proxy, producer: Context, pending: Pending
+):
+    """It hears of its loss by its beat, and what it says of itself then is not answered."""
+    async with Worker(producer) as worker:
+        worker._presence.session._fuse = Fuse(LIMIT_SECS)
+        handle, first_id = await pending(producer), worker.worker_id
+        proxy.forget()
+        async with queue.database.connection() as connection:
+            await connection.execute(f'update "{rig.schema}".worker set lease_secs = 0.000001')
+            await connection.execute(f'select from "{rig.schema}".rescue()')
+        pending.may_end.set()
+        worker._presence.heart.beat_now()
+        assert await handle.result(timeout_secs=20) == 2
+        assert worker.worker_id > first_id
+        assert proxy.num_unheard >= 1
 
 
 async def _has_rescued(dsn: str) -> bool:

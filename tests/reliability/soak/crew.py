@@ -63,7 +63,7 @@ def deafen() -> None:
     whether the queue is fenced against one that does not notice.
     """
     Ear.on_pulse = Ear.on_silence = lambda *_: None  # type: ignore[assignment, method-assign]
-    Heart.is_leased = True  # type: ignore[assignment, method-assign]
+    Heart.is_leased = lambda self: True  # type: ignore[method-assign]
 
 
 def main() -> None:

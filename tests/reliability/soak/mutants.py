@@ -39,7 +39,7 @@ MUTANTS: Final = {
         ),
         rule="one_at_a_time",
         kinds=("oversleep_worker",),
-        slow_share=0.2,
+        slow_share=0.1,
         is_deaf=True,
     ),
     # A turn is served though its group is leased.

@@ -12,26 +12,26 @@ import os
 import random
 import signal
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 
 from tests.reliability.soak.history import Journal
 from tests.reliability.soak.jobs import SLOW_SECS
+from tests.reliability.soak.reader import measure, read_lines
 from tests.reliability.soak.stage import Member, Stage
 
 TABLES: Final = ("job", "ready", "running", "worker", "finalized", "quota", "unique_key", "cancellation")
 
 MAX_LEASES: Final = 5
-"""How many leases a worker sleeps at most while nobody takes its jobs."""
+"""How many leases a worker sleeps at most while nobody begins its jobs."""
 HOLDERS: Final = """
-    select w.pid, w.id, array_agg(r.job_id) from soak.running r
+    select w.pid, array_agg(r.job_id) from soak.running r
     join soak.worker w on w.id = r.worker_id and not w.is_lost
     join soak.job j on j.id = r.job_id and (j.payload->>'secs')::float8 = %s
     where w.pid = any(%s) and r.claimed_at > clock_timestamp() - interval '1 second'
-    group by w.pid, w.id order by w.pid
+    group by w.pid order by w.pid
 """
-HEIRS: Final = "select 1 from soak.running r where r.job_id = any(%s) and r.worker_id <> %s"
 
 Fault = Callable[[Stage, random.Random], Awaitable[int | None]]
 
@@ -67,26 +67,37 @@ async def _freeze(stage: Stage, dice: random.Random, members: Sequence[Member]) 
 
 
 async def oversleep_worker(stage: Stage, dice: random.Random) -> int | None:
-    """SIGSTOP of one with a long job, until another runs that: what it says when it wakes must not count."""
-    end_at = asyncio.get_running_loop().time() + MAX_LEASES * stage.lease_secs
+    """SIGSTOP of one with a long job, until another has begun it: what it says on waking must not count."""
     members = {each.process.pid: each for each in stage.workers}
-    holders = await _find(stage, HOLDERS, [SLOW_SECS, list(members)], end_at)
-    if not holders:
+    holders: list[tuple[int, list[int]]] = []
+
+    async def are_found() -> bool:
+        holders.extend(await stage.ask(HOLDERS, [SLOW_SECS, list(members)]))
+        return bool(holders)
+
+    if not await _wait_until(stage, are_found):
         return None
-    pid, worker_id, job_ids = dice.choice(holders)
+    pid, job_ids = dice.choice(holders)
     members[pid].process.send_signal(signal.SIGSTOP)
-    await _find(stage, HEIRS, [job_ids, worker_id], end_at)
+    since = measure(stage.folder)
+
+    async def have_heirs() -> bool:
+        lines = read_lines(stage.folder, since)
+        return any(line["word"] == "start" and line["job_id"] in job_ids for line in lines)
+
+    await _wait_until(stage, have_heirs)
     members[pid].process.send_signal(signal.SIGCONT)
-    return members[pid].process.pid
+    return pid
 
 
-async def _find(stage: Stage, query: str, parameters: list[Any], end_at: float) -> list[Any]:
-    """Ask until there is an answer; none when there is none by then."""
-    rows = await stage.ask(query, parameters)
-    while not rows and asyncio.get_running_loop().time() < end_at:
+async def _wait_until(stage: Stage, is_so: Callable[[], Awaitable[bool]]) -> bool:
+    """Ask until it is so. False if it has not come to it in some leases' time."""
+    end_at = asyncio.get_running_loop().time() + MAX_LEASES * stage.lease_secs
+    while not await is_so():
+        if asyncio.get_running_loop().time() > end_at:
+            return False
         await asyncio.sleep(0.1)
-        rows = await stage.ask(query, parameters)
-    return rows
+    return True
 
 
 async def kill_orchestrator(stage: Stage, dice: random.Random) -> int | None:

@@ -15,15 +15,20 @@ Line: TypeAlias = dict[str, Any]
 def read_history(folder: Path, lease_secs: float) -> History:
     """Put the files together. Tables and remains are added by whoever looked at them."""
     reader = _Reader(History(lease_secs))
-    for line in sorted(_read_lines(folder), key=lambda each: each["at"]):
+    for line in sorted(read_lines(folder, {}), key=lambda each: each["at"]):
         getattr(reader, line["word"])(line)
     return reader.history
 
 
-def _read_lines(folder: Path) -> Iterator[Line]:
-    """Read all files; a torn last line is left out."""
+def measure(folder: Path) -> dict[Path, int]:
+    """Tell how long each file is by now."""
+    return {path: path.stat().st_size for path in folder.glob("*.jsonl")}
+
+
+def read_lines(folder: Path, since: dict[Path, int]) -> Iterator[Line]:
+    """Read all files, each from where it ended then; a torn last line is left out."""
     for path in sorted(folder.glob("*.jsonl")):
-        for line in path.read_text().split("\n")[:-1]:
+        for line in path.read_bytes()[since.get(path, 0) :].split(b"\n")[:-1]:
             yield json.loads(line)
 
 
