@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -78,7 +79,7 @@ def run_engine(connection: psycopg.Connection[Any], num_jobs: int) -> list[float
 
 
 def run_worker(connection: psycopg.Connection[Any], dsn: str, num_jobs: int, num_workers: int) -> list[float]:
-    """Drain by worker processes with default settings; the rate of each tenth.
+    """Drain by worker processes with default settings; the rate of each tenth, by the times of the jobs.
 
     The clock starts at the first claim, so that starting Python is not counted.
     """
@@ -87,24 +88,25 @@ def run_worker(connection: psycopg.Connection[Any], dsn: str, num_jobs: int, num
         for _ in range(num_workers)
     ]
     try:
-        done = 0
-        while not done:
-            done = count(connection)
-        tenths, last, last_done = [], time.perf_counter(), done
-        while done < num_jobs:
+        while count_fast(connection) < num_jobs:
             time.sleep(0.2)  # counting reads the whole backlog: seldom, so as not to disturb
-            done = count_fast(connection)
-            now = time.perf_counter()
-            if done >= num_jobs // 10 * (len(tenths) + 1):
-                tenths.append((done - last_done) / (now - last))
-                last, last_done = now, done
         assert count(connection) == num_jobs
-        return tenths
     finally:
         for worker in workers:
             worker.terminate()
         for worker in workers:
             worker.wait()
+    found = connection.execute(
+        f"""
+        select extract(epoch from min(claimed_at))::float8, array_agg(
+            extract(epoch from finalized_at)::float8 order by finalized_at) from "{SCHEMA}".finalized
+        """.encode()
+    ).fetchone()
+    assert found is not None
+    began_at, ended_ats = found
+    size = num_jobs // 10
+    edges = [began_at, *(ended_ats[(tenth + 1) * size - 1] for tenth in range(10))]
+    return [size / (end - begin) for begin, end in pairwise(edges)]
 
 
 def count_fast(connection: psycopg.Connection[Any]) -> int:
