@@ -91,8 +91,9 @@ class Exchanger:
         self._reporter.report(ended, groups, answered, claimed, worker_id)
         if 0 < len(claimed) < limit:
             await asyncio.sleep(0)  # There is nothing more to ask for at once, so the lanes go first.
-        if is_glance:
+        if limit > 0:
             self.claimed_at = answered_at
+        if is_glance:
             self._lookout.glanced(has_found=bool(claimed), now=answered_at)
         else:
             self._look_ahead(answered, claimed, demand, began_at, answered_at)
@@ -109,7 +110,6 @@ class Exchanger:
     ) -> None:
         """Learn from an exchange when to look again."""
         if demand.limit > 0:
-            self.claimed_at = now
             due_secs = next((row.secs for row in answered if row.verdict == "due"), None)
             self._lookout.found(
                 places(claimed),

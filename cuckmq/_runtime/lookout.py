@@ -7,9 +7,9 @@ milliseconds, then after twice that, and so on up to its idle interval; so what 
 interval at worst.
 
 A hint that finds the worker idle leads to a glance first: it takes one plain job, or nothing, sooner than a
-look could, and a look follows at once. Other reasons to look now (a listener that is back, a worker resumed)
-tell of nothing that was put in, and lead to a look. Where glances bring nothing, since other workers are faster or what
-is put in is not plain, there are ever fewer of them.
+look could, and a look follows at once. Other reasons to look now (a listener that is back, a worker that is
+resumed) tell of nothing that was put in, and lead to a look. Where glances bring nothing, since other workers
+are faster or what is put in is not plain, there are ever fewer of them.
 
 A look starts at the low-water marks, where earlier claims have come to. Now and then, and whenever a
 look brought less than was asked for, the next one starts from the beginning and finds what appeared

@@ -85,9 +85,7 @@ def claim_one(worker_id: int, demand: Demand) -> Statement[Row]:
     Raises, when run:
         WorkerLost: the queue has taken the worker for dead; nothing was claimed.
     """
-    channel_ids = None if demand.channel_ids is None else _as_array(demand.channel_ids)
-    parameters = worker_id, demand.num_recalls, channel_ids, _as_array(demand.definition_ids)
-    return Statement(ONE_SQL, parameters, _as_row)
+    return Statement(ONE_SQL, (worker_id, demand.num_recalls, *_places(demand)), _as_row)
 
 
 def exchange(
@@ -98,12 +96,7 @@ def exchange(
     Raises, when run:
         WorkerLost: the queue has taken the worker for dead; nothing was settled or claimed.
     """
-    places = (
-        None if demand.channel_ids is None else _as_array(demand.channel_ids),
-        _as_array(demand.definition_ids),
-        demand.limit,
-        demand.slice,
-    )
+    places = (*_places(demand), demand.limit, demand.slice)
     if not (outcomes or group_hashes or demand.marks):
         return Statement(LOOK, (worker_id, demand.num_recalls, *places), _as_row)
     done = [outcome for outcome in outcomes if outcome.kind == "succeeded"]
@@ -125,6 +118,12 @@ def exchange(
         ),
         _as_row,
     )
+
+
+def _places(demand: Demand) -> tuple[str | None, str]:
+    """Where to claim from: the channels served, None for all, and the definitions known."""
+    channel_ids = None if demand.channel_ids is None else _as_array(demand.channel_ids)
+    return channel_ids, _as_array(demand.definition_ids)
 
 
 def _as_array(values: Iterable[int | str]) -> str:

@@ -149,11 +149,9 @@ class Session:
         marks: dict[int, Any] | None = None,
     ) -> list[Claimed]:
         """Claim, and settle nothing; all definitions are known unless some are named."""
-        if definition_ids is None:
-            definition_ids = [row[0] for row in self.rows("select id from {schema}.job_definition")]
         marks = marks or {}
         rows = self.rows(
-            CLAIM, worker_id, worker_id, channel_ids, list(definition_ids), limit, slice,
+            CLAIM, worker_id, worker_id, channel_ids, self._known(definition_ids), limit, slice,
             list(marks), list(marks.values()),
         )  # fmt: skip
         return [Claimed._make(row) for row in rows]
@@ -167,14 +165,17 @@ class Session:
         num_recalls: int = 0,
     ) -> list[Claimed]:
         """Call claim_one(); all definitions are known unless some are named."""
-        if definition_ids is None:
-            definition_ids = [row[0] for row in self.rows("select id from {schema}.job_definition")]
         rows = self.rows(
             f"select {', '.join(Claimed._fields)}"
             " from {schema}.claim_one(%s, %s, %s::integer[], %s::integer[])",
-            worker_id, num_recalls, channel_ids, list(definition_ids),
+            worker_id, num_recalls, channel_ids, self._known(definition_ids),
         )  # fmt: skip
         return [Claimed._make(row) for row in rows]
+
+    def _known(self, definition_ids: Sequence[int] | None) -> list[int]:
+        if definition_ids is None:
+            return [row[0] for row in self.rows("select id from {schema}.job_definition")]
+        return list(definition_ids)
 
     def settle(
         self, worker_id: int, outcomes: Sequence[Outcome] = (), groups: Sequence[int] = ()
