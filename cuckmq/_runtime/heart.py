@@ -79,7 +79,7 @@ class Heart:
         if self._thread is None:
             self._thread = threading.Thread(target=self._live, name="cuckmq-heart", daemon=True)
             self._thread.start()
-        self._wake.set()
+        self._wake.set()  # At the start too: the second beat tells how long the first took.
 
     def beat_now(self) -> None:
         """Do not wait for the next beat: something may have been asked of this worker."""

@@ -43,15 +43,15 @@ async def test_a_worker_is_woken_by_another_process_and_by_plain_sql(context: Co
             await job.handle(job_id).result(timeout_secs=10)
 
 
-async def _is_asleep(context: Context) -> None:
-    """Wait until the worker's session has asked nothing for a quarter of a second."""
+async def _is_asleep(context: Context, asking: str = "exchange") -> None:
+    """Wait until the worker's session, or who asks something else, was quiet for a quarter of a second."""
 
     async def is_quiet() -> bool:
         async with context.database.connection() as connection:
             cursor = await connection.execute(
                 "select bool_and(now() - state_change > interval '0.25 s') from pg_stat_activity "
                 "where query like %s and pid <> pg_backend_pid() and datname = current_database()",
-                (f'%"{context.schema}".exchange%',),
+                (f'%"{context.schema}".{asking}%',),
             )
             row = await cursor.fetchone()
         return bool(row and row[0])
@@ -87,6 +87,7 @@ async def test_a_cancellation_that_was_not_heard_is_learnt_of_when_the_listener_
     await context.deploy()
     async with Worker(context, heartbeat_secs=60, lease_secs=300):
         await context.listener.is_connected.wait()
+        await _is_asleep(context, asking="heartbeat")  # no beat may hear of the cancellation
         handle = await job.enqueue(1)
         await begun.wait()
         with monkeypatch.context() as patch:
