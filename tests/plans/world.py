@@ -15,8 +15,9 @@ TABLES: Final = (
     "slot", "unique_key", "progress", "worker", "stat",
 )  # fmt: skip
 
-#: As many as run at a time in a big fleet, whatever waits.
-NUM_RUNNING: Final = 1000
+#: As many as are in hand at a time in a big fleet, whatever waits. They lie about in no order, so that whoever walks
+#: them by their index touches a page for each.
+NUM_RUNNING: Final = 50_000
 NUM_WORKERS: Final = 50
 
 _JOBS: Final = """
@@ -52,7 +53,7 @@ def build(queue: Queue) -> None:
 
 
 def fill(queue: Queue, number: int) -> None:
-    """Put so many jobs into every place; a thousand of them run, if there are that many."""
+    """Put so many jobs into every place; as many as a fleet has in hand run, if there are that many."""
     _put(queue, "READY", 1, number, f"""
         insert into {{schema}}.ready (lane_id, definition_id, run_at, job_id)
         select d.lane_id, d.id, {_PAST}, %(base)s + n {_EACH}""",
@@ -97,7 +98,7 @@ def fill(queue: Queue, number: int) -> None:
         has_jobs=False)  # fmt: skip
     _put(queue, "FREE", 7, min(number, NUM_RUNNING), f"""
         insert into {{schema}}.running (job_id, definition_id, lane_id, worker_id, attempt, is_tied)
-        select %(base)s + n, d.id, d.lane_id, 1 + n % {NUM_WORKERS - 10}, 1, false {_EACH}""")  # fmt: skip
+        select %(base)s + n, d.id, d.lane_id, 1 + n % {NUM_WORKERS - 10}, 1, false {_EACH} order by random()""")  # fmt: skip
     queue.eye.rows("select setval('{schema}.job_id_seq', 100000000)")
 
 

@@ -21,7 +21,8 @@ begin
         select j.id, j.lane_id, j.run_at, j.error_count + j.stall_count + j.return_count as attempt,
             {schema}.group_hash(j.job_group) as group_hash, d.name
         from {schema}.job j join {schema}.job_definition d on d.id = j.definition_id
-        where j.expires_at <= v_now and not exists (select from {schema}.running r where r.job_id = j.id)
+        where j.expires_at <= v_now
+            and (select true from {schema}.running r where r.job_id = j.id limit 1) is null
         order by j.expires_at limit p_limit for update of j skip locked
     loop
         if {schema}.withdraw(v_job.id, v_job.lane_id, v_job.run_at, v_job.group_hash) then

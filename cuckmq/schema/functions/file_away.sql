@@ -20,7 +20,7 @@ begin
     with ended as (
         select j.id, j.definition_id, j.lane_id, j.is_tied, u.attempt, u.worker_id, u.claimed_at, u.state, u.reason,
             u.result, case u.state when 'succeeded' then j.keep_succeeded_secs else j.keep_failed_secs end as keep_secs,
-            exists (select from {schema}.dependency d where d.needs_id = j.id) as is_awaited
+            (select true from {schema}.dependency d where d.needs_id = j.id limit 1) is not null as is_awaited
         from unnest(p_job_ids, p_states, p_reasons, p_results, p_attempts, p_claimed_ats, p_worker_ids)
             u(job_id, state, reason, result, attempt, claimed_at, worker_id)
         cross join lateral (select x.* from {schema}.job x where x.id = u.job_id offset 0) j

@@ -6,7 +6,7 @@
 --
 -- Walks primary keys from p_after on: the jobs', or history's if only states of that are asked for, or those of
 -- `running`. It stops as soon as it has a page, so what is common is found at once, and what is rare is looked for
--- to the end. Locks nothing.
+-- to the end. (By `exists` the planner may choose to read a whole table first, into a hash.) Locks nothing.
 --
 -- Planned anew for each call, for the conditions that it really has.
 -- Errors: 42501 for a payload from one who may not read any; CQ404 for an unknown definition, CQ405 for an unknown channel.
@@ -32,10 +32,10 @@ declare
     v_from text := '{schema}.job j';
     v_state text := $state$coalesce(
         (select f.state from {schema}.finalized f where f.job_id = j.id),
-        case when exists (select from {schema}.running r where r.job_id = j.id) then 'running'
-        when exists (select from {schema}.scheduled s
-            where s.lane_id = j.lane_id and s.run_at = j.run_at and s.job_id = j.id) then 'scheduled'
-        when exists (select from {schema}.blocked b where b.job_id = j.id) then 'blocked'
+        case when (select true from {schema}.running r where r.job_id = j.id limit 1) then 'running'
+        when (select true from {schema}.scheduled s
+            where s.lane_id = j.lane_id and s.run_at = j.run_at and s.job_id = j.id limit 1) then 'scheduled'
+        when (select true from {schema}.blocked b where b.job_id = j.id limit 1) then 'blocked'
         else 'queued' end) = any($1)$state$;
 begin
     if p_payload is not null and not {schema}.may_read_payloads() then

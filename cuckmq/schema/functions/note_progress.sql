@@ -33,8 +33,9 @@ declare
     v_mine bigint[] := array(
         select r.job_id
         from unnest(p_worker_ids, p_job_ids, p_attempts) g(worker_id, job_id, attempt)
-        join {schema}.running r
-            on r.job_id = g.job_id and r.attempt = g.attempt and r.worker_id = g.worker_id);
+        cross join lateral (
+            select x.job_id from {schema}.running x
+            where x.job_id = g.job_id and x.attempt = g.attempt and x.worker_id = g.worker_id offset 0) r);
     v_noted bigint[];
 begin
     with given as (

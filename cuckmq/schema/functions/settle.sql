@@ -59,7 +59,8 @@ begin
                 g(job_id, attempt, outcome, reason, detail, delay_secs)
         ), mine as (
             delete from {schema}.running r using given g
-            where r.job_id = g.job_id and r.attempt = g.attempt and r.worker_id = p_worker_id
+            where r.job_id = any(p_job_ids) and r.job_id = g.job_id and r.attempt = g.attempt
+                and r.worker_id = p_worker_id
             returning g.job_id, g.attempt, g.reason as given_reason, g.detail, g.delay_secs, r.claimed_at,
                 case when g.outcome in ('error', 'snoozed') and exists (
                     select from {schema}.cancellation c where c.job_id = r.job_id and c.attempt = r.attempt)
@@ -80,7 +81,8 @@ begin
             select x.*, case when x.state = 'failed' then
                     case when x.is_short then 'exhausted' else coalesce(x.given_reason, 'error') end end as reason,
                 x.state <> 'scheduled' and x.keep_secs is not distinct from 0
-                    and not exists (select from {schema}.dependency d where d.needs_id = x.job_id) as is_dropped
+                    and (select true from {schema}.dependency d where d.needs_id = x.job_id limit 1) is null
+                    as is_dropped
             from judged x
         ), told as (
             update {schema}.job j

@@ -54,7 +54,7 @@ begin
             q.concurrency - (
                 select count(*) from {schema}.slot s
                 where s.quota_id = q.id
-                    and exists (select from {schema}.running r where r.job_id = s.job_id)),
+                    and (select true from {schema}.running r where r.job_id = s.job_id limit 1)),
             q.rate - (
                 select coalesce(sum(t.num), 0) from unnest(q.taken_ats, q.taken_counts) t(at, num)
                 where t.at > clock_timestamp() - q.rate_secs * interval '1 second')
