@@ -15,8 +15,8 @@ TABLES: Final = (
     "slot", "unique_key", "progress", "worker", "stat",
 )  # fmt: skip
 
-#: As many as are in hand at a time in a big fleet, whatever waits. They lie about in no order, so that whoever walks
-#: them by their index touches a page for each.
+#: As many as are in hand at a time in a big fleet, whatever waits. They lie about in no order, so that
+#: whoever walks them by their index touches a page for each.
 NUM_RUNNING: Final = 50_000
 NUM_WORKERS: Final = 50
 
@@ -98,7 +98,8 @@ def fill(queue: Queue, number: int) -> None:
         has_jobs=False)  # fmt: skip
     _put(queue, "FREE", 7, min(number, NUM_RUNNING), f"""
         insert into {{schema}}.running (job_id, definition_id, lane_id, worker_id, attempt, is_tied)
-        select %(base)s + n, d.id, d.lane_id, 1 + n % {NUM_WORKERS - 10}, 1, false {_EACH} order by random()""")  # fmt: skip
+        select %(base)s + n, d.id, d.lane_id, 1 + n % {NUM_WORKERS - 10}, 1, false {_EACH}
+        order by random()""")  # fmt: skip
     queue.eye.rows("select setval('{schema}.job_id_seq', 100000000)")
 
 

@@ -25,7 +25,11 @@ BREAKS = {
         "coalesce(free.seat, a.group_hash)",
         "a.group_hash # (select coalesce(max(r.job_id), 0) from {schema}.running r)",
     ),
-    "cancellations are forgotten": ("settle", "and exists (\n", "and not exists (\n"),
+    "cancellations are forgotten": (
+        "settle",
+        "c.attempt = g.attempt limit 1)",
+        "c.attempt = g.attempt limit 1) is null",
+    ),
     "the last come first": ("claim", "order by z.run_at limit", "order by z.run_at desc limit"),
     "paused channels are served": ("claim", "and not l.is_paused", ""),
     "limits are not looked at": ("take_limited", "q.concurrency - (", "q.concurrency + ("),

@@ -25,6 +25,9 @@
 --
 -- A job whose definition keeps none that end so (an age of 0) is deleted and not filed.
 --
+-- Plans: what is given and what was taken are compared by hashes, which they are not if they are joined: to the
+-- planner each is a handful. In a `case` an `in` is not made a join.
+--
 -- finish() is the same for attempts that succeeded, and is what workers give those to; finalize() is the same
 -- ending for those who settle nothing (rescue, cancel).
 create or replace function {schema}.settle(
@@ -57,14 +60,19 @@ begin
         with given as (
             select * from unnest(p_job_ids, p_attempts, p_outcomes, p_reasons, p_details, p_delays_secs)
                 g(job_id, attempt, outcome, reason, detail, delay_secs)
-        ), mine as (
-            delete from {schema}.running r using given g
-            where r.job_id = any(p_job_ids) and r.job_id = g.job_id and r.attempt = g.attempt
-                and r.worker_id = p_worker_id
-            returning g.job_id, g.attempt, g.reason as given_reason, g.detail, g.delay_secs, r.claimed_at,
-                case when g.outcome in ('error', 'snoozed') and exists (
-                    select from {schema}.cancellation c where c.job_id = r.job_id and c.attempt = r.attempt)
+        ), taken as (
+            delete from {schema}.running r
+            where r.job_id = any(p_job_ids) and r.worker_id = p_worker_id
+                and case when true then (r.job_id, r.attempt) in (select g.job_id, g.attempt from given g) end
+            returning r.job_id
+        ), mine as materialized (
+            select g.job_id, g.attempt, g.reason as given_reason, g.detail, g.delay_secs, r.claimed_at,
+                case when g.outcome in ('error', 'snoozed') and (
+                    select true from {schema}.cancellation c where c.job_id = g.job_id and c.attempt = g.attempt limit 1)
                 then 'cancelled' else g.outcome end as outcome
+            from given g
+            cross join lateral (select x.claimed_at from {schema}.running x where x.job_id = g.job_id offset 0) r
+            where case when true then g.job_id in (select t.job_id from taken t) end
         ), judged as (
             select m.*, j.definition_id, j.lane_id, j.num_stalls, j.stall_count, j.job_group, j.is_tied,
                 case m.outcome when 'succeeded' then j.keep_succeeded_secs else j.keep_failed_secs end as keep_secs,
@@ -117,13 +125,11 @@ begin
                 {schema}.is_suspect(x.stall_count, x.num_stalls)
             from fate x where x.state = 'scheduled'
         )
-        select g.job_id, case
-            when x.job_id is null then 'lost'
-            when x.reason = 'exhausted' then x.reason
-            else x.state
-        end, null::text
-        from given g left join fate x on x.job_id = g.job_id
-        where x.job_id is null or x.state <> 'succeeded';
+        select x.job_id, case x.reason when 'exhausted' then x.reason else x.state end, null::text
+        from fate x where x.state <> 'succeeded'
+        union all
+        select g.job_id, 'lost', null from given g
+        where case when true then g.job_id not in (select t.job_id from taken t) end;
 
         if exists (select from {schema}.dependency d where d.needs_id = any(p_job_ids)) then
             return query select u.job_id, 'dependency_' || u.state, u.definition
