@@ -17,6 +17,7 @@ from cuckmq.database.wash import wash_role
 from cuckmq.errors import AttemptLost, ConfigurationError
 from cuckmq.outcome import Outcome
 from cuckmq.progress import Outbox, Said, Scribe, read_notes, read_progress
+from cuckmq.protocol.exchange import Row
 from cuckmq.protocol.fence import fence
 from cuckmq.protocol.progress import find_notes
 from cuckmq.protocol.settle import settle
@@ -56,30 +57,24 @@ class Attempt(Generic[StateT_co]):
 
     def __init__(
         self,
-        *,
-        job_id: int,
+        row: Row,
         name: str,
-        number: int,
-        job_group: str | None,
+        *,
         worker_id: int,
-        error_count: int,
-        stall_count: int,
-        num_attempts: int,
-        queued_at: datetime,
         database: Database,
         scribe: Scribe,
         state: Any = NO_STATE,
     ) -> None:
-        self.job_id = job_id
+        self.job_id = row.job_id
         self.name = name
-        self.number = number
-        self.job_group = job_group
+        self.number = row.attempt
+        self.job_group = row.job_group
         self.worker_id = worker_id
-        self.error_count = error_count
-        self.stall_count = stall_count
-        self.queued_at = queued_at
+        self.error_count = row.error_count
+        self.stall_count = row.stall_count
+        self.queued_at: datetime = row.run_at
         self.ending: str | None = None
-        self._num_attempts = num_attempts
+        self._num_attempts = row.num_attempts
         self._database = database
         self._scribe = scribe
         self.outbox = NOTHING_SAID

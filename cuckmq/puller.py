@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 
 from cuckmq._runtime.answers import Refused
 from cuckmq._runtime.chronicle import Chronicle
-from cuckmq._runtime.conclusion import conclude_error, conclude_expired, decode, make_attempt
+from cuckmq._runtime.conclusion import conclude_error, conclude_expired, decode
 from cuckmq._runtime.daemon import Daemon
 from cuckmq._runtime.habits import Habits
 from cuckmq._runtime.hand_appetite import HandAppetite
@@ -22,6 +22,7 @@ from cuckmq._runtime.handed import Handed
 from cuckmq._runtime.lanes import DOUBT_SECS
 from cuckmq._runtime.presence import Presence
 from cuckmq._runtime.running import Ended, Running
+from cuckmq.attempt import Attempt
 from cuckmq.context import Context
 from cuckmq.protocol.exchange import Row
 from cuckmq.pulled import PulledJob
@@ -158,8 +159,12 @@ class Puller(Daemon):
 
     def _receive(self, row: Row) -> PulledJob[Any, Any] | None:
         definition = self.context.known[row.definition_id]
-        attempt = make_attempt(
-            self.context, row, definition, worker_id=self.worker_id, scribe=self._presence.scribe
+        attempt = Attempt(
+            row,
+            definition.name,
+            worker_id=self.worker_id,
+            database=self.context.database,
+            scribe=self._presence.scribe,
         )
         try:
             if row.payload is None:

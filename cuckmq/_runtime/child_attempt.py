@@ -10,6 +10,7 @@ from cuckmq._runtime.frames import Frame
 from cuckmq.attempt import Attempt
 from cuckmq.errors import ConfigurationError
 from cuckmq.progress import Said
+from cuckmq.protocol.exchange import Row
 
 
 class ChildAttempt(Attempt[object]):
@@ -24,9 +25,12 @@ class ChildAttempt(Attempt[object]):
 
     def __init__(self, facts: dict[str, Any], say: Callable[[Frame], None]) -> None:
         self._say_frame = say
-        read: dict[str, Any] = {**facts, "queued_at": datetime.fromisoformat(facts["queued_at"])}
+        told: dict[str, Any] = facts["row"]
+        told["run_at"] = datetime.fromisoformat(told["run_at"])
         nowhere: Any = None
-        super().__init__(**read, database=nowhere, scribe=nowhere)
+        super().__init__(
+            Row(**told), facts["name"], worker_id=facts["worker_id"], database=nowhere, scribe=nowhere
+        )
 
     @property
     def state(self) -> NoReturn:
@@ -63,16 +67,7 @@ class ChildAttempt(Attempt[object]):
 _NOT_HERE: Final = "is not to be had with executor='process'"
 
 
-def facts_of(attempt: Attempt[Any], num_attempts: int) -> dict[str, Any]:
+def facts_of(attempt: Attempt[Any], row: Row) -> dict[str, Any]:
     """Tell what a ChildAttempt is made of, as JSON."""
-    return {
-        "job_id": attempt.job_id,
-        "name": attempt.name,
-        "number": attempt.number,
-        "job_group": attempt.job_group,
-        "worker_id": attempt.worker_id,
-        "error_count": attempt.error_count,
-        "stall_count": attempt.stall_count,
-        "num_attempts": num_attempts,
-        "queued_at": attempt.queued_at.isoformat(),
-    }
+    told = row._asdict() | {"run_at": row.run_at.isoformat(), "payload": None}
+    return {"row": told, "name": attempt.name, "worker_id": attempt.worker_id}

@@ -1,4 +1,4 @@
-"""What is told to the queue of an attempt: from a claimed row to an attempt, from its end to an outcome.
+"""What is told to the queue of an attempt: from its payload to its outcome.
 
 Pure but for the log. Whoever runs jobs comes here: the executor, and those who pull them by hand.
 """
@@ -10,49 +10,19 @@ from typing import Any
 from cuckmq._runtime.answers import Refused, Written
 from cuckmq._runtime.record import error_record, message_of, traceback_of
 from cuckmq._runtime.running import Ended
-from cuckmq._runtime.scribe import Scribe
 from cuckmq._runtime.time_limit import TIMED_OUT
 from cuckmq.attempt import Attempt
 from cuckmq.backoff import backoff_secs
-from cuckmq.context import Context
 from cuckmq.definition import JobDefinition
 from cuckmq.log import get_log
 from cuckmq.outcome import Cancel, Fail, Outcome, Retry, Snooze
 from cuckmq.payload import CodecError
-from cuckmq.protocol.exchange import Row
 from cuckmq.retry_rule import may_retry
 from cuckmq.state import FailureReason
-from cuckmq.worker_state import NO_STATE
 
 _logger = get_log("cuckmq.worker")
 
 Definition = JobDefinition[Any, Any]
-
-
-def make_attempt(
-    context: Context,
-    row: Row,
-    definition: Definition,
-    *,
-    worker_id: int,
-    scribe: Scribe,
-    state: Any = NO_STATE,
-) -> Attempt:
-    """Make the attempt that a claimed row stands for."""
-    return Attempt(
-        job_id=row.job_id,
-        name=definition.name,
-        number=row.attempt,
-        job_group=row.job_group,
-        worker_id=worker_id,
-        error_count=row.error_count,
-        stall_count=row.stall_count,
-        num_attempts=row.num_attempts,
-        queued_at=row.run_at,
-        database=context.database,
-        scribe=scribe,
-        state=state,
-    )
 
 
 def decode(definition: Definition, payload: str) -> Any:

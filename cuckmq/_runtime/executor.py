@@ -14,7 +14,6 @@ from cuckmq._runtime.conclusion import (
     conclude_expired,
     conclude_value,
     decode,
-    make_attempt,
 )
 from cuckmq._runtime.desk import Desk
 from cuckmq._runtime.isolation import Isolated
@@ -77,9 +76,10 @@ class Executor:
 
     async def run(self, row: Row, definition: Definition, lane: asyncio.Task[None]) -> None:
         """Run one claimed job to its end, in the lane that this is called from."""
-        attempt = make_attempt(
-            self._context, row, definition,
-            worker_id=self._session.worker_id, scribe=self._scribe, state=self._state.value,
+        attempt = Attempt(
+            row, definition.name,
+            worker_id=self._session.worker_id, database=self._context.database, scribe=self._scribe,
+            state=self._state.value,
         )  # fmt: skip
         if row.payload is None:
             self._desk.finish(conclude_expired(attempt))

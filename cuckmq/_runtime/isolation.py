@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Generator
 from contextvars import Context, copy_context
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
+
+_DONE: Final = object()
 
 
 class Isolated(Generic[T]):
@@ -23,7 +25,7 @@ class Isolated(Generic[T]):
         context: where; a copy of the current one if not given.
     """
 
-    __slots__ = ("_awaitable", "_context")
+    __slots__ = ("_awaitable", "_context", "_result")
 
     def __init__(self, awaitable: Awaitable[T], context: Context | None = None) -> None:
         self._awaitable = awaitable
@@ -31,30 +33,37 @@ class Isolated(Generic[T]):
 
     def __await__(self) -> Generator[Any, Any, T]:
         run = self._context.run
-        steps = self._awaitable.__await__()
-        try:
-            pending = run(next, steps)
-            while True:
-                try:
-                    answer = yield pending
-                except GeneratorExit:
-                    run(_close, steps)
-                    raise
-                except BaseException as error:  # noqa: BLE001 - whatever user code raises ends its job and nothing else
-                    pending = run(_throw, steps, error)
-                else:
-                    pending = run(_send, steps, answer)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
+        steps = self._run().__await__()
+        # What ends by itself ends the steps without an error: raising one costs as much as all else here.
+        pending = run(next, steps, _DONE)
+        while pending is not _DONE:
+            try:
+                answer = yield pending
+            except GeneratorExit:
+                run(_close, steps)
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever user code raises ends its job and nothing else
+                pending = run(_throw, steps, error)
+            else:
+                pending = run(_send, steps, answer)
+        return self._result
+
+    async def _run(self) -> None:
+        self._result = await self._awaitable
 
 
 def _send(steps: Generator[Any, Any, Any], answer: Any) -> Any:
-    return steps.send(answer)
+    try:
+        return steps.send(answer)
+    except StopIteration:
+        return _DONE
 
 
 def _throw(steps: Generator[Any, Any, Any], error: BaseException) -> Any:
-    return steps.throw(error)
+    try:
+        return steps.throw(error)
+    except StopIteration:
+        return _DONE
 
 
 def _close(steps: Generator[Any, Any, Any]) -> None:

@@ -103,7 +103,7 @@ class Processes:
             CancelledError: the attempt was told to stop.
         """
         order = {
-            "target": target, "payload": row.payload, "attempt": facts_of(attempt, row.num_attempts),
+            "target": target, "payload": row.payload, "attempt": facts_of(attempt, row),
         }  # fmt: skip
         visit = _Visit()
         talk = self._threads.begin(self._converse, order, visit, attempt)
