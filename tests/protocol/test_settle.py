@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from cuckmq import outcome as outcomes
+from cuckmq.protocol.exchange import Demand, exchange
 from tests.support.queue import Queue
 from tests.support.session import ERROR, Outcome
 
@@ -157,6 +159,26 @@ def test_the_same_outcome_twice_counts_once(queue: Queue) -> None:
     one.commit()
     assert again.result(timeout=10) == {job_id: "lost"}
     assert queue.count("finalized") == 1
+
+
+@pytest.mark.parametrize(("outcome", "state"), [("succeeded", "succeeded"), ("error", "scheduled")])
+def test_a_job_that_is_moved_meanwhile_is_not_lost(queue: Queue, outcome: str, state: str) -> None:
+    """E15: who waits for the running row finds it in another version, in another place of the table."""
+    queue.eye.deploy("PING", p_num_attempts=2)
+    job_id = queue.eye.enqueue("PING")
+    worker_id = queue.eye.register()
+    queue.eye.claim(worker_id)
+    one, two = queue.session(), queue.session()
+    one.begin()
+    one.rows("update {schema}.running set lane_id = lane_id")  # as move_jobs() does
+    reason, detail, delay_secs = ("error", ERROR, 60.0) if outcome == "error" else (None, "1", None)
+    given = [outcomes.Outcome(job_id, 1, outcome, reason, detail, delay_secs)]
+    statement = exchange(worker_id, given, [], Demand(None, []))
+    answer = two.start(two.rows, statement.sql, *statement.parameters)
+    queue.wait_until_blocked(two, by=one)
+    one.commit()
+    assert all(row[0] != "lost" for row in answer.result(timeout=10))
+    assert queue.job(job_id, "state") == state
 
 
 def test_a_settlement_rolled_back_may_be_given_again(queue: Queue) -> None:
