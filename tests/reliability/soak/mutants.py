@@ -26,15 +26,14 @@ class Mutant(NamedTuple):
     """Whether its workers may not notice that they were taken for dead."""
 
 
-_FENCE: Final = "and r.attempt = g.attempt and r.worker_id = p_worker_id"
-
 MUTANTS: Final = {
     # Whoever gives an outcome is believed, also one whose job was given to another. Most outcomes are given
     # with a claim, and a claim by the dead takes them back: so that has to be believed, too.
     "no-fence": Mutant(
         (
-            Edit("finish", _FENCE, ""),
-            Edit("settle", _FENCE, ""),
+            Edit("finish", "and r.attempt = g.attempt and r.worker_id = p_worker_id", ""),
+            Edit("settle", "and r.worker_id = p_worker_id\n", "\n"),
+            Edit("settle", "(r.job_id, r.attempt) in (select g.job_id, g.attempt from given g)", "true"),
             Edit("exchange", "if not found then\n            raise", "if false then\n            raise"),
         ),
         rule="one_at_a_time",
