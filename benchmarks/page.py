@@ -158,7 +158,7 @@ def machine_lines(found: Json) -> list[str]:
 
 
 def readme_lines(found: Json) -> list[str]:
-    """Say it in two lines, with a chart."""
+    """Say it in two lines, with a chart; who wants to know more unfolds the goals."""
     ours = median(found, "P1", "cuckmq default")
     goals = [ratio for figure in found["figures"] for ratio in figure["ratios"]]
     num_met = sum(bool(ratio["is_met"]) for ratio in goals)
@@ -168,7 +168,8 @@ def readme_lines(found: Json) -> list[str]:
         f" {len(goals)} goals are met; [all figures](docs/performance.md)."
     )
     chart = "![Jobs drained a second by one worker process](docs/charts/drain.svg)"
-    return ["", chart, "", told, ""]
+    summary = "<summary>The goals, and what was reached of each</summary>"
+    return ["", chart, "", told, "", "<details>", summary, *goals_table(found), "</details>", ""]
 
 
 def all_charts(found: Json) -> dict[str, str]:
