@@ -25,12 +25,10 @@ class ChildAttempt(Attempt[object]):
 
     def __init__(self, facts: dict[str, Any], say: Callable[[Frame], None]) -> None:
         self._say_frame = say
-        told: dict[str, Any] = facts["row"]
-        told["run_at"] = datetime.fromisoformat(told["run_at"])
+        told = Row(**facts["row"])
+        row = told._replace(run_at=datetime.fromisoformat(facts["row"]["run_at"]))
         nowhere: Any = None
-        super().__init__(
-            Row(**told), facts["name"], worker_id=facts["worker_id"], database=nowhere, scribe=nowhere
-        )
+        super().__init__(row, facts["name"], worker_id=facts["worker_id"], database=nowhere, scribe=nowhere)
 
     @property
     def state(self) -> NoReturn:
